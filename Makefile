@@ -1,0 +1,38 @@
+# Two commands do it all on a fresh machine: make run, make test.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+# durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
+PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+
+.PHONY: run test check evaluate bench mutation soak openapi lock clean
+
+run: $(VENV)/.runtime
+	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
+
+test: $(VENV)/.dev
+	$(BIN)/pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# accuracy on a case file or a folder of them; the last line is one JSON object
+CASES ?= tests/cases
+evaluate: $(VENV)/.runtime
+	@$(BIN)/python -m service.evaluate $(CASES)
+
+$(VENV)/.built: requirements/build.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements/build.txt
+	touch $@
+
+$(VENV)/.runtime: requirements/runtime.txt $(VENV)/.built
+	$(PIP) --no-build-isolation --no-binary durable-rules -r requirements/runtime.txt
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	$(PIP) -r requirements/dev.txt
+	touch $@

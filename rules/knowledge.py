@@ -1,0 +1,242 @@
+"""The knowledge as one frozen value: tables by id, the compiled vocabulary, and the rules by antecedent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from rules.logic import Antecedent, antecedents, minimal
+from rules.words import Facts, Trial, Vocabulary
+from schemas import knowledge as records
+from schemas import vocabulary as words
+from schemas.parts import Line
+
+CONCERNS = ("patterns", "evidence", "urgency", "treatment", "safety")
+"""Rulesets by concern. Patterns run first; the words that they conclude are read by all others."""
+
+
+class Conclusion(NamedTuple):
+    """What follows when an antecedent holds: `kind` of rule, its id, and which part of it."""
+
+    kind: str
+    id: str
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All rule files, validated. Nothing in here changes after load()."""
+
+    policy: records.Policy
+    findings: Mapping[str, words.Finding]
+    observations: Mapping[str, words.Observation]
+    derived: Mapping[str, words.Derived]
+    scores: Mapping[str, words.Score]
+    not_coded: Mapping[str, words.NotCoded]
+    medications: Mapping[str, words.Medication]
+    allergens: Mapping[str, words.Allergen]
+    treatment_groups: Mapping[str, words.TreatmentGroup]
+    must_ask: Mapping[str, words.MustAsk]
+    levels: Mapping[str, words.Level]
+    settings: Mapping[str, words.Setting]
+    fields: Mapping[str, words.RequestField]
+    groups: Mapping[str, words.Group]
+    references: Mapping[str, records.Reference]
+    conditions: Mapping[str, records.Condition]
+    red_flags: Mapping[str, records.RedFlag]
+    patterns: Mapping[str, records.Pattern]
+    treatments: Mapping[str, records.Treatment]
+    safety: Mapping[str, records.Safety]
+    rungs: tuple[records.Rung, ...]
+    pathways: Mapping[str, records.Pathway]
+    do_not: Mapping[str, records.DoNot]
+    default_policy: tuple[records.DefaultLevel, ...]
+    sha256: str
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Findings, derived words and scores, compiled."""
+        return Vocabulary(self.findings, self.derived, self.scores)
+
+    @cached_property
+    def ranked(self) -> Mapping[str, records.Condition]:
+        """The conditions that have a prior, and so a place in the differential."""
+        return {name: condition for name, condition in self.conditions.items() if condition.priors}
+
+    @cached_property
+    def safety_rules(self) -> Mapping[str, tuple[records.SafetyRule, tuple[str, ...]]]:
+        """Safety rule id -> the rule and the treatments it is about."""
+        return {
+            rule.id: (rule, rule.treatments or sheet.treatments)
+            for sheet in self.safety.values()
+            for rule in sheet.rules
+        }
+
+    @cached_property
+    def evidence_words(self) -> frozenset[str]:
+        """Every word that some ranked condition has a frequency or a published ratio for."""
+        return frozenset(
+            word
+            for condition in self.ranked.values()
+            for word in (*condition.frequencies, *condition.composites)
+        )
+
+    @cached_property
+    def rules(self) -> Mapping[str, Mapping[Antecedent, tuple[Conclusion, ...]]]:
+        """Concern -> antecedent -> conclusions: one engine rule per distinct antecedent."""
+        tables: dict[str, dict[Antecedent, list[Conclusion]]] = {concern: {} for concern in CONCERNS}
+        for concern, conclusion, lines in self.lines():
+            for antecedent in minimal(found for line in lines for found in antecedents(line)):
+                tables[concern].setdefault(antecedent, []).append(conclusion)
+        for word in self.evidence_words:
+            tables["evidence"][frozenset({word})] = [Conclusion("present", word)]
+            tables["evidence"][frozenset({f"absent:{word}"})] = [Conclusion("absent", word)]
+        return {
+            concern: {antecedent: tuple(found) for antecedent, found in table.items()}
+            for concern, table in tables.items()
+        }
+
+    @cached_property
+    def exclusions(self) -> frozenset[str]:
+        """Every word that some rule names under `unless`."""
+        return frozenset(word for _, _, lines in self.lines() for line in lines for word in line.unless)
+
+    @cached_property
+    def quantities(self) -> Mapping[str, str]:
+        """Word -> the one measured quantity that it is a band of (age, duration, a laboratory value)."""
+        paths: dict[str, set[str]] = {}
+        for name, word in self.derived.items():
+            made_of = {name} | self.vocabulary.parts[name]
+            paths[name] = {path for part in made_of if part in self.derived for path in self.derived[part].paths}
+            if word.operator not in ("from", "all") or made_of & self.findings.keys() or word.applies_if:
+                paths[name] = set()
+        return {name: found.pop() for name, found in paths.items() if len(found) == 1}
+
+    def parts(self, word: str) -> frozenset[str]:
+        """The words that a word is made of, however deep; for a score band, those of its score."""
+        return self.vocabulary.parts.get(word.split(":")[0], frozenset())
+
+    def switched_off(self, word: str) -> frozenset[str]:
+        """The words that a validated composite replaces besides its own items."""
+        name = word.split(":")[0]
+        source = self.scores.get(name) or self.derived.get(name)
+        named = source.switches_off if source else ()
+        members = {member for group in named for member in self.group_members.get(group, (group,))}
+        return frozenset(members)
+
+    @cached_property
+    def group_members(self) -> Mapping[str, frozenset[str]]:
+        """Correlated group -> its words."""
+        members: dict[str, set[str]] = {group: set() for group in self.groups}
+        for word in (*self.findings, *self.derived):
+            for group in self.groups_of(word):
+                members[group].add(word)
+        return {group: frozenset(found) for group, found in members.items()}
+
+    def groups_of(self, word: str) -> tuple[str, ...]:
+        """The correlated groups of a word."""
+        name = word.split(":")[0]
+        if name in self.findings:
+            finding = self.findings[name]
+            return (*((finding.group,) if finding.group else ()), *finding.groups_also)
+        source = self.derived.get(name) or self.scores.get(name)
+        return (source.group,) if source is not None and source.group else ()
+
+    @cached_property
+    def urgency_antecedents(self) -> tuple[tuple[Antecedent, str, str], ...]:
+        """(antecedent, level, rule) of every urgency rule, the strongest level first."""
+        found = [
+            (antecedent, flag.urgency, flag.id)
+            for antecedent, conclusions in self.rules["urgency"].items()
+            for conclusion in conclusions
+            if (flag := self.red_flags[conclusion.id]).urgency
+        ]
+        return tuple(sorted(found, key=lambda row: (-self.levels[row[1]].rank, sorted(row[0]), row[2])))
+
+    @cached_property
+    def reach(self) -> Mapping[str, str]:
+        """Must-ask item -> the highest level of any rule that reads one of its findings."""
+        reading: dict[str, str] = {}
+        for antecedent, level, _ in self.urgency_antecedents:
+            for literal in antecedent:
+                if not literal.startswith("free:"):
+                    for word in (literal, *self.parts(literal)):
+                        reading.setdefault(word, level)
+        ranks = {level: entry.rank for level, entry in self.levels.items()}
+        lowest = min(ranks, key=lambda level: ranks[level])
+        return {
+            item: max((reading.get(finding, lowest) for finding in entry.findings), key=lambda level: ranks[level])
+            for item, entry in self.must_ask.items()
+        }
+
+    def lines(self) -> Iterator[tuple[str, Conclusion, tuple[Line, ...]]]:
+        """Every rule of the rule language as (concern, conclusion, lines)."""
+        for pattern in self.patterns.values():
+            yield "patterns", Conclusion("pattern", pattern.id), pattern.when
+        for flag in self.red_flags.values():
+            yield "urgency", Conclusion("red_flag", flag.id), flag.when
+        for treatment in self.treatments.values():
+            for number, offer in enumerate(treatment.offer):
+                yield "treatment", Conclusion("offer", treatment.id, number), offer.when
+        for row in self.do_not.values():
+            yield "treatment", Conclusion("do_not", row.id), row.when
+        for condition in self.conditions.values():
+            for number, test in enumerate(condition.work_up):
+                if test.lines:
+                    yield "treatment", Conclusion("work_up", condition.id, number), test.lines
+        for rule, _ in self.safety_rules.values():
+            yield "safety", Conclusion("safety", rule.id), rule.when
+
+    def conclude(self, concern: str, fired: Iterable[Antecedent]) -> dict[Conclusion, list[Antecedent]]:
+        """Conclusion -> the antecedents that fired it, in a fixed order."""
+        found: dict[Conclusion, list[Antecedent]] = {}
+        for antecedent in sorted(fired, key=sorted):
+            for conclusion in self.rules[concern][antecedent]:
+                found.setdefault(conclusion, []).append(antecedent)
+        return found
+
+    def listed(self, kind: str, ids: Collection[str]) -> frozenset[str]:
+        """`medication:` and `medication_class:` (or allergy) words of some ids, classes inherited."""
+        found = set()
+        queue = [name for name in ids if name in self.medications or name in self.allergens]
+        while queue:
+            name = queue.pop()
+            if f"{kind}:{name}" not in found:
+                found |= {f"{kind}:{name}", f"{kind}_class:{name}"}
+                queue += self.medications[name].classes if name in self.medications else ()
+        return frozenset(found)
+
+    def trial(self, treatment: str, weeks: float | None, response: str | None) -> Trial:
+        """A treatment tried, together with the groups that cover it."""
+        groups = (name for name, group in self.treatment_groups.items() if treatment in group.covers)
+        return Trial(frozenset((treatment, *groups)), weeks, response)
+
+    def facts(
+        self,
+        answers: Mapping[str, bool],
+        values: Mapping[str, Any],
+        medications: Collection[str] | None = None,
+        allergies: Collection[str] | None = None,
+        trials: Collection[Trial] | None = None,
+    ) -> Facts:
+        """Plain values of one presentation; None for a list that was not sent."""
+        lists = {"medication": medications, "allergy": allergies, "treatments_tried": trials}
+        return Facts(
+            answers=answers,
+            values=values,
+            listed=self.listed("medication", medications or ()) | self.listed("allergy", allergies or ()),
+            asked=frozenset(name for name, given in lists.items() if given is not None),
+            trials=tuple(trials or ()),
+        )
+
+
+def trial_words(trials: Iterable[Trial]) -> frozenset[str]:
+    """`tried:` words, and `failed:` words for a response of none or partial."""
+    found = set()
+    for trial in trials:
+        found |= {f"tried:{name}" for name in trial.ids}
+        if trial.response in ("none", "partial"):
+            found |= {f"failed:{name}" for name in trial.ids}
+    return frozenset(found)

@@ -1,0 +1,424 @@
+"""The vocabulary language: what follows from the answers and measurements before any rule runs.
+
+Three-valued (Kleene): a word is present (True), absent (False) or unknown (None). What was not sent is unknown,
+never absent. Compiled once into a list of steps in the order in which they depend on one another.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from schemas.parts import Term
+from schemas.vocabulary import Derived, Finding, Score, ScoreItem
+
+State = dict[str, bool]
+"""Words that are decided: True present, False absent. A word that is not a key is unknown."""
+
+Truth = bool | None
+Band = tuple[float | None, float | None, float]
+
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "at_least": operator.ge,
+    "above": operator.gt,
+    "at_most": operator.le,
+    "below": operator.lt,
+    "equals": operator.eq,
+    "in": lambda value, options: value in options,
+    "between": lambda value, ends: ends[0] <= value <= ends[1],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A treatment that was tried; `ids` holds it and the groups that cover it."""
+
+    ids: frozenset[str]
+    weeks: float | None = None
+    response: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One presentation as plain values. `listed` holds medication:/allergy: words; `asked` which lists were sent."""
+
+    answers: Mapping[str, bool] = field(default_factory=dict)
+    values: Mapping[str, float | str] = field(default_factory=dict)
+    listed: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
+    trials: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReading:
+    """What an item of a score can still be worth."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A score as an interval; `band` only when the whole interval lies in it."""
+
+    low: float
+    high: float
+    band: str | None
+    items: tuple[ItemReading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Everything that is decided about one presentation."""
+
+    state: State
+    readings: Mapping[str, Reading]
+    conflicts: tuple[tuple[str, ...], ...]
+
+    def present(self, word: str) -> bool:
+        """Whether the word is known to be present."""
+        return self.state.get(word) is True
+
+
+Step = Callable[[State, Facts, dict[str, Reading]], Truth]
+
+
+class WordCycle(ValueError):
+    """Words that define one another in a circle."""
+
+
+class Vocabulary:
+    """Findings, derived words and scores, compiled in dependency order."""
+
+    def __init__(
+        self, findings: Mapping[str, Finding], derived: Mapping[str, Derived], scores: Mapping[str, Score]
+    ) -> None:
+        """Compile the three tables.
+
+        Raises:
+            WordCycle: definitions that go round in a circle.
+        """
+        self.findings, self.derived, self.scores = findings, derived, scores
+        self._cleared_by = _inverse({name: finding.absent_clears for name, finding in findings.items()})
+        needs = {name: self.reads(name) for name in (*findings, *derived, *scores)}
+        try:
+            order = tuple(TopologicalSorter(needs).static_order())
+        except CycleError as error:
+            raise WordCycle(" -> ".join(error.args[1])) from error
+        self._steps = tuple((name, self._compile(name)) for name in order if name in needs)
+        self.parts = _closure(needs)
+
+    def reads(self, name: str) -> frozenset[str]:
+        """The words a definition is directly made of (score bands count as their score)."""
+        if name in self.findings:
+            finding = self.findings[name]
+            measured = (word for word in (finding.also_present_if, finding.also_absent_if) if word)
+            return frozenset((*finding.implied_by, *measured))
+        if name in self.scores:
+            score = self.scores[name]
+            items = {term.word for item in score.items for term in _item_terms(item)}
+            return frozenset(_base(word) for word in (*items, *((score.applies_if,) if score.applies_if else ())))
+        word = self.derived[name]
+        members = {term.word for term in word.members if not _is_listed(term.word)}
+        extra = {other for other in (word.applies_if, word.score) if other}
+        return frozenset(_base(other) for other in members | extra)
+
+    def derive(self, facts: Facts) -> Words:
+        """Work out every word that is decided."""
+        state: State = {}
+        readings: dict[str, Reading] = {}
+        for name, step in self._steps:
+            value = step(state, facts, readings)
+            if value is not None:
+                state[name] = value
+        return Words(state, readings, tuple(self._conflicts(state, facts)))
+
+    def _conflicts(self, state: State, facts: Facts) -> Iterator[tuple[str, ...]]:
+        for name, answer in facts.answers.items():
+            finding = self.findings[name]
+            if not answer and state.get(name):
+                yield (name,)
+            if state.get(name):
+                yield from ((name, other) for other in finding.contradicts if state.get(other))
+
+    def _compile(self, name: str) -> Step:
+        if name in self.findings:
+            return self._finding(name, self.findings[name])
+        if name in self.scores:
+            return _score(name, self.scores[name])
+        word = self.derived[name]
+        step = _OPERATORS[word.operator](word)
+        if word.applies_if is None:
+            return step
+        gate = word.applies_if
+        return lambda state, facts, readings: step(state, facts, readings) if state.get(gate) else None
+
+    def _finding(self, name: str, finding: Finding) -> Step:
+        implied, cleared = finding.implied_by, self._cleared_by.get(name, ())
+        raises, lowers = finding.also_present_if, finding.also_absent_if
+
+        def step(state: State, facts: Facts, _: dict[str, Reading]) -> Truth:
+            answer = facts.answers.get(name)
+            if answer or (raises and state.get(raises)) or any(state.get(word) for word in implied):
+                return True
+            if answer is False or (lowers and state.get(lowers)):
+                return False
+            return False if any(facts.answers.get(owner) is False for owner in cleared) else None
+
+        return step
+
+
+def _term(state: State, facts: Facts, term: Term) -> Truth:
+    value = _listed(facts, term.word) if _is_listed(term.word) else state.get(term.word)
+    return value if term.present or value is None else not value
+
+
+def _is_listed(word: str) -> bool:
+    return word.startswith(("medication:", "medication_class:", "allergy:", "allergy_class:"))
+
+
+def _listed(facts: Facts, word: str) -> Truth:
+    """A drug or allergy: present when listed, absent when the list was given without it, else unknown."""
+    if word in facts.listed:
+        return True
+    return False if word.split(":")[0].split("_")[0] in facts.asked else None
+
+
+def _all(word: Derived) -> Step:
+    def step(state: State, facts: Facts, _: dict[str, Reading]) -> Truth:
+        result: Truth = True
+        for term in word.members:
+            value = _term(state, facts, term)
+            if value is False:
+                return False
+            if value is None:
+                result = None
+        return result
+
+    return step
+
+
+def _any(word: Derived) -> Step:
+    def step(state: State, facts: Facts, _: dict[str, Reading]) -> Truth:
+        result: Truth = False
+        for term in word.members:
+            value = _term(state, facts, term)
+            if value:
+                return True
+            if value is None:
+                result = None
+        return result
+
+    return step
+
+
+def _at_least(word: Derived) -> Step:
+    def step(state: State, facts: Facts, _: dict[str, Reading]) -> Truth:
+        values = [_term(state, facts, term) for term in word.members]
+        if values.count(True) >= word.count:
+            return True
+        return None if values.count(True) + values.count(None) >= word.count else False
+
+    return step
+
+
+def _comparing(word: Derived, quantity: Callable[[Facts], Any]) -> Step:
+    assert word.comparison is not None
+    name, limit = word.comparison
+    if name == "missing":
+        return lambda _state, facts, _readings: quantity(facts) is None
+    compare = _COMPARE[name]
+
+    def step(_: State, facts: Facts, __: dict[str, Reading]) -> Truth:
+        value = quantity(facts)
+        return None if value is None else compare(value, limit)
+
+    return step
+
+
+def _from(word: Derived) -> Step:
+    path = word.paths[0]
+    return _comparing(word, lambda facts: facts.values.get(path))
+
+
+def _pair(word: Derived, combine: Callable[[float, float], float | None]) -> Step:
+    first, second = word.paths
+
+    def quantity(facts: Facts) -> float | None:
+        a, b = facts.values.get(first), facts.values.get(second)
+        return None if a is None or b is None else combine(float(a), float(b))
+
+    return _comparing(word, quantity)
+
+
+def _difference(word: Derived) -> Step:
+    return _pair(word, lambda a, b: abs(a - b) if word.absolute else a - b)
+
+
+def _ratio(word: Derived) -> Step:
+    return _pair(word, lambda a, b: a / b if b else None)
+
+
+def _tried(word: Derived) -> Step:
+    assert word.tried is not None
+    treatment, weeks, responses = (word.tried[key] for key in ("treatment", "weeks_at_least", "response_in"))
+
+    def step(_: State, facts: Facts, __: dict[str, Reading]) -> Truth:
+        fits = (
+            (treatment == "any" or treatment in trial.ids)
+            and (trial.weeks or 0) >= weeks
+            and trial.response in responses
+            for trial in facts.trials
+        )
+        if any(fits):
+            return True
+        return False if "treatments_tried" in facts.asked else None
+
+    return step
+
+
+def _score_at(word: Derived) -> Step:
+    assert word.comparison is not None and word.score is not None
+    (name, limit), score = word.comparison, word.score
+    compare = _COMPARE[name]
+
+    def step(_: State, __: Facts, readings: dict[str, Reading]) -> Truth:
+        reading = readings.get(score)
+        if reading is None:
+            return None
+        low, high = compare(reading.low, limit), compare(reading.high, limit)
+        return low if low == high else None
+
+    return step
+
+
+def _item_points(word: Derived) -> Step:
+    assert word.comparison is not None and word.score is not None
+    limit, score = word.comparison[1], word.score
+
+    def step(_: State, __: Facts, readings: dict[str, Reading]) -> Truth:
+        reading = readings.get(score)
+        if reading is None:
+            return None
+        if any(item.low >= limit for item in reading.items):
+            return True
+        return None if any(item.high >= limit for item in reading.items) else False
+
+    return step
+
+
+_OPERATORS: Mapping[str, Callable[[Derived], Step]] = {
+    "all": _all,
+    "any": _any,
+    "at_least": _at_least,
+    "from": _from,
+    "difference": _difference,
+    "ratio": _ratio,
+    "tried": _tried,
+    "score": _score_at,
+    "item_points": _item_points,
+}
+
+
+def _score(name: str, score: Score) -> Step:
+    """Add up the items; put the bands that are decided into the state as score:band."""
+
+    def step(state: State, facts: Facts, readings: dict[str, Reading]) -> Truth:
+        if score.applies_if and not state.get(score.applies_if):
+            return None
+        items = tuple(ItemReading(item.name, *_item(item, state, facts)) for item in score.items)
+        low = max(score.range[0], sum(item.low for item in items))
+        high = min(score.range[1], sum(item.high for item in items))
+        inside = None
+        for band, (bottom, top) in score.bands.items():
+            if bottom <= low and high <= top:
+                inside, state[f"{name}:{band}"] = band, True
+            elif high < bottom or low > top:
+                state[f"{name}:{band}"] = False
+        readings[name] = Reading(low, high, inside, items)
+        return None
+
+    return step
+
+
+def _item(item: ScoreItem, state: State, facts: Facts) -> tuple[float, float]:
+    """Lowest and highest points that the item can still give."""
+    if item.word is not None:
+        value = _term(state, facts, item.word)
+        if value is None:
+            return min(0.0, item.points), max(0.0, item.points)
+        return (item.points, item.points) if value else (0.0, 0.0)
+    if item.one_of:
+        spans = [_item(option, state, facts) for option in item.one_of]
+        sure = [span for span in spans if span[0] == span[1] != 0]
+        return sure[0] if sure else (min(low for low, _ in spans), max(high for _, high in spans))
+    options = list(_numbers(item, facts))
+    return min(options), max(options)
+
+
+def _numbers(item: ScoreItem, facts: Facts) -> Iterator[float]:
+    assert item.path is not None
+    value = facts.values.get(item.path)
+    if item.codes is not None:
+        yield from item.codes.values() if value is None else (item.codes[str(value)],)
+    elif item.value:
+        yield from (0.0, math.inf) if value is None else (float(value),)
+    else:
+        for bands in _possible_scales(item, facts):
+            yield from (points for _, _, points in bands) if value is None else (_points(bands, float(value)),)
+
+
+def _possible_scales(item: ScoreItem, facts: Facts) -> Iterator[tuple[Band, ...]]:
+    if item.bands:
+        yield item.bands
+    defaults = item.defaults or {}
+    for scale in item.scales:
+        known = ((facts.values.get(path, defaults.get(path)), code) for path, code in scale["when"].items())
+        if all(value is None or value == code for value, code in known):
+            yield scale["bands"]
+
+
+def _points(bands: Iterable[Band], value: float) -> float:
+    """Points of the band of a number, rounded first (halves up) to the step in which the ends are printed."""
+    bands = tuple(bands)
+    ends = [end for low, high, _ in bands for end in (low, high) if end is not None]
+    step = 1 if all(float(end).is_integer() for end in ends) else 10
+    rounded = math.floor(value * step + 0.5) / step
+    for low, high, points in bands:
+        if (low is None or low <= rounded) and (high is None or rounded <= high):
+            return points
+    raise ValueError(f"no band for {value}")
+
+
+def _item_terms(item: ScoreItem) -> Iterator[Term]:
+    if item.word is not None:
+        yield item.word
+    for option in item.one_of:
+        yield from _item_terms(option)
+
+
+def _base(word: str) -> str:
+    """The node that decides a word: a score decides its bands."""
+    return word.split(":")[0] if ":" in word else word
+
+
+def _inverse(table: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    owners: dict[str, list[str]] = {}
+    for owner, names in table.items():
+        for name in names:
+            owners.setdefault(name, []).append(owner)
+    return {name: tuple(found) for name, found in owners.items()}
+
+
+def _closure(needs: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """For each word every word it is made of, however deep."""
+    done: dict[str, frozenset[str]] = {}
+    for name in TopologicalSorter(needs).static_order():
+        direct = needs.get(name, frozenset())
+        done[name] = direct.union(*(done[part] for part in direct))
+    return done

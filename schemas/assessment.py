@@ -1,0 +1,183 @@
+"""The request: structure is fixed, the ids and ranges come from the vocabulary that is handed in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from schemas.parts import Number
+from schemas.vocabulary import Observation, RequestField
+
+ANSWERS = ("present", "absent", "unknown")
+MAX_ENTRIES = 100
+MAX_TEXT = 200
+
+
+class Mend(str):
+    """An error message that also carries the closest known ids."""
+
+    __slots__ = ("closest",)
+    closest: list[str]
+
+    def __new__(cls, text: str, closest: list[str]) -> Mend:
+        message = super().__new__(cls, text)
+        message.closest = closest
+        return message
+
+
+def unknown_id(kind: str, value: object, known: Collection[str]) -> Mend:
+    """The complaint about an id that does not exist, with up to three that do."""
+    closest = difflib.get_close_matches(str(value)[:MAX_TEXT], known, n=3, cutoff=0.6)
+    hint = f"; closest: {', '.join(closest)}" if closest else ""
+    return Mend(f"unknown {kind} id{hint}", closest)
+
+
+class Strict(Schema):
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"unknown": "not a field of the request", "type": "expected an object"}  # noqa: RUF012
+
+
+class Text(fields.String):
+    """A string; a number or a boolean is not read as one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValidationError("expected a string")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+def code(values: Collection[str], **kwargs: Any) -> Text:
+    """One of some coded values."""
+    return Text(validate=validate.OneOf(list(values), error="expected one of: {choices}"), **kwargs)
+
+
+class Answers(fields.Field[dict[str, str]]):
+    """Finding (or must-ask) id -> answer; an unknown id or answer is an error at its own place."""
+
+    def __init__(self, kind: str, known: Collection[str], answers: tuple[str, ...] = ANSWERS, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind, self.known, self.answers = kind, known, answers
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
+        if not isinstance(value, Mapping):
+            raise ValidationError("expected an object of id: answer")
+        errors: dict[str, list[str]] = {}
+        for key, answer in value.items():
+            if key not in self.known:
+                errors[key] = [unknown_id(self.kind, key, self.known)]
+            elif not isinstance(answer, str) or answer not in self.answers:
+                errors[key] = [f"expected one of: {', '.join(self.answers)}"]
+        if errors:
+            raise ValidationError(errors)  # type: ignore[arg-type]
+        return dict(value)
+
+
+class Observations(fields.Field[dict[str, float | str]]):
+    """Observation id -> number in its unit, within the plausible range, or one of its codes."""
+
+    def __init__(self, known: Mapping[str, Observation], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.known = known
+        self.readers: dict[str, fields.Field[Any]] = {
+            name: code(entry.values) if entry.plausible is None else Number(*entry.plausible)
+            for name, entry in known.items()
+        }
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, float | str]:
+        if not isinstance(value, Mapping):
+            raise ValidationError("expected an object of id: value")
+        errors: dict[str, Any] = {}
+        read: dict[str, float | str] = {}
+        for key, given in value.items():
+            try:
+                if key not in self.readers:
+                    raise ValidationError(unknown_id("observation", key, self.known))
+                read[key] = self.readers[key].deserialize(given)
+            except ValidationError as error:
+                unit = self.known[key].unit if key in self.known else None
+                errors[key] = [
+                    f"{text} {unit}" if unit and "plausible" in str(text) else text for text in error.messages
+                ]
+        if errors:
+            raise ValidationError(errors)  # type: ignore[arg-type]
+        return read
+
+
+class Names(fields.List):
+    """Up to MAX_ENTRIES short strings."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            Text(validate=validate.Length(1, MAX_TEXT)), validate=validate.Length(max=MAX_ENTRIES), **kwargs
+        )
+
+
+class KnownId(Text):
+    """An id that must exist."""
+
+    def __init__(self, kind: str, known: Collection[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind, self.known = kind, known
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text not in self.known:
+            raise ValidationError(unknown_id(self.kind, text, self.known))
+        return text
+
+
+def assessment_schema(
+    findings: Collection[str],
+    observations: Mapping[str, Observation],
+    must_ask: Collection[str],
+    treatments: Collection[str],
+    request_fields: Mapping[str, RequestField],
+) -> Schema:
+    """Build the request schema for a vocabulary.
+
+    Returns:
+        A schema whose load() gives plain dicts, or raises ValidationError with a message at each bad place.
+    """
+
+    def number(path: str, **kwargs: Any) -> Number:
+        low, high = request_fields[path].plausible or (None, None)
+        return Number(low, high, **kwargs, metadata={"description": request_fields[path].note or path})
+
+    def choice(path: str, **kwargs: Any) -> Text:
+        return code(request_fields[path].values, **kwargs)
+
+    patient = {
+        "age_years": number("patient.age_years", required=True),
+        "sex": choice("patient.sex"),
+        "pregnancy": choice("patient.pregnancy"),
+    }
+    episode = {"duration_days": number("episode.duration_days"), "pain_severity": number("episode.pain_severity")}
+    contact = {"mode": choice("contact.mode"), "informant": choice("contact.informant")}
+    tried = {
+        "treatment": KnownId("treatment", treatments, required=True),
+        "weeks": number("treatments_tried.weeks"),
+        "response": choice("treatments_tried.response"),
+    }
+
+    def part(name: str, content: Mapping[str, fields.Field[Any]]) -> type[Schema]:
+        return Strict.from_dict(dict(content), name=name)
+
+    trials = fields.List(fields.Nested(part("TreatmentTried", tried)), validate=validate.Length(max=MAX_ENTRIES))
+    whole: dict[str, fields.Field[Any]] = {
+        "patient": fields.Nested(part("Patient", patient), required=True),
+        "setting": choice("setting"),
+        "episode": fields.Nested(part("Episode", episode)),
+        "contact": fields.Nested(part("Contact", contact)),
+        "screening": Answers("must-ask", must_ask, request_fields["screening"].values),
+        "findings": Answers("finding", findings),
+        "observations": Observations(observations),
+        "medications": Names(),
+        "allergies": Names(),
+        "treatments_tried": trials,
+    }
+    return part("AssessmentRequest", whole)()

@@ -1,0 +1,98 @@
+"""The application factory and the routes. A view is: load, assess, dump."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Flask, Response, request
+from marshmallow import Schema, ValidationError
+
+import rules
+from rules.engine import Engine
+from rules.knowledge import Knowledge
+from schemas.assessment import assessment_schema, code
+from service import body, catalogue, problems, summary
+from service.assess import assess
+
+
+def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None) -> Flask:
+    """Load the knowledge, compile the engine, and hang the routes.
+
+    Args:
+        knowledge: another knowledge base than the one in `rules/` (tests, synthetic scale).
+        engine: another engine (tests of its failure).
+
+    Raises:
+        KnowledgeError, EngineRefusal, EngineFault: wrong knowledge does not start.
+    """
+    known = knowledge or rules.load()
+    firing = engine or Engine(known.rules)
+    app = Flask("lumbar", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = body.MAX_BYTES
+    app.url_map.strict_slashes = False
+    problems.register(app, known.policy.texts["not_assessed"])
+    _assessments(app, known, firing)
+    _catalogue(app, known, firing)
+    _health(app, firing)
+    return app
+
+
+def _assessments(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
+    schema = request_schema(knowledge)
+    detail = code(("full", "summary"), load_default="full")
+    query = Schema.from_dict({"detail": detail}, name="Query")()
+
+    @app.post("/v1/assessments")
+    def create_assessment() -> Response:
+        wanted = query.load(request.args.to_dict())
+        answer = assess(_load(schema, body.read(request)), knowledge, engine)
+        return _json(summary.shorten(answer) if wanted["detail"] == "summary" else answer)
+
+
+def _catalogue(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
+    shelves = catalogue.shelves(knowledge)
+
+    @app.get("/v1/knowledge")
+    def about() -> Response:
+        return _json(catalogue.about(knowledge, engine.describe()))
+
+    @app.get("/v1/<any({}):kind>".format(", ".join(f"'{name}'" for name in shelves)))
+    def list_entries(kind: str) -> Response:
+        return _json({"items": catalogue.listing(shelves[kind])})
+
+    @app.get("/v1/<any({}):kind>/<entry>".format(", ".join(f"'{name}'" for name in shelves)))
+    def get_entry(kind: str, entry: str) -> Response:
+        return _json(catalogue.entry(kind, entry, shelves[kind]))
+
+
+def _health(app: Flask, engine: Engine) -> None:
+    @app.get("/healthz")
+    def alive() -> Response:
+        return _json({"status": "alive"})
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        if engine.broken is None:
+            engine.self_test(rounds=1)
+        return _json({"status": "ready"}) if engine.broken is None else problems.problem(503, "engine broken")
+
+
+def request_schema(knowledge: Knowledge) -> Schema:
+    """The request schema for a knowledge base."""
+    tried = {*knowledge.treatments, *knowledge.treatment_groups}
+    return assessment_schema(
+        knowledge.findings, knowledge.observations, knowledge.must_ask, tried, knowledge.fields
+    )
+
+
+def _load(schema: Schema, data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ValidationError("expected an object with at least patient.age_years")
+    loaded: dict[str, Any] = schema.load(data)
+    return loaded
+
+
+def _json(data: Any) -> Response:
+    """Sorted keys would break the printed order; the order here is the order in which the answer is built."""
+    return Response(orjson.dumps(data), content_type="application/json")

@@ -1,0 +1,68 @@
+"""The story of one assessment, told in order. Pure but for the engine, which may refuse (EngineFault)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from rules.engine import Engine
+from rules.knowledge import Knowledge
+from service import differential, findings, investigations, ladder, questions, scores, urgency
+from service.findings import Presentation
+
+
+def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine) -> dict[str, Any]:
+    """Turn one validated request into the whole answer.
+
+    Raises:
+        EngineFault: nothing may be concluded; the caller says so.
+    """
+
+    def fire(concern: str, literals: Collection[str]) -> dict[Any, Any]:
+        return knowledge.conclude(concern, engine.fire(concern, literals))
+
+    person = findings.derive(request, knowledge)
+    patterns = fire("patterns", person.literals)
+    person = person.adding(frozenset(knowledge.patterns[found.id].concludes for found in patterns))
+
+    evidence = {(found.id, found.kind == "present") for found in fire("evidence", person.literals)}
+    ranked = differential.rank(evidence, person, knowledge)
+    triage = urgency.triage(fire("urgency", person.literals), person, knowledge)
+
+    leading = differential.leading(ranked, knowledge)
+    with_leading = person.literals | {f"condition:{name}" for name in leading}
+    fitting = fire("treatment", with_leading)
+    unsafe = fire("safety", with_leading)
+
+    suspected = [name for name in triage.suspects if name not in leading]
+    return {
+        "knowledge": {"version": knowledge.policy.version, "sha256": knowledge.sha256},
+        "intended_use": knowledge.policy.texts["intended_use"],
+        "urgency": urgency.describe(triage, knowledge),
+        "differential": _differential(ranked, patterns, person, knowledge),
+        "must_exclude": differential.must_exclude(ranked, triage.suspects, knowledge),
+        "scores": scores.read(person, knowledge),
+        "investigations": investigations.advise([*leading, *suspected], fitting, triage, knowledge),
+        "treatment_ladder": ladder.climb(triage, leading, fitting, unsafe, person, knowledge),
+        "questions": questions.ask_next(ranked, triage, person, knowledge),
+        "notices": [*person.notices, *triage.notices, *_limits(knowledge)],
+    }
+
+
+def _differential(
+    ranked: Sequence[differential.Ranked], patterns: Mapping[Any, Any], person: Presentation, knowledge: Knowledge
+) -> list[dict[str, Any]]:
+    """The listed conditions; likelihood words only once the gate of `routine` is answered."""
+    final = not urgency.gate("routine", person, knowledge)
+    roots = [knowledge.patterns[found.id].label for found in patterns]
+    return [
+        differential.describe(item, final, roots, knowledge) for item in ranked[: knowledge.policy.reasoning.shown]
+    ]
+
+
+def _limits(knowledge: Knowledge) -> list[findings.Notice]:
+    """What this knowledge cannot rank is said in every answer."""
+    unranked = sorted(knowledge.conditions.keys() - knowledge.ranked.keys())
+    if not unranked:
+        return []
+    return [{"kind": "not_ranked", "value": ", ".join(unranked), "text": knowledge.policy.texts["not_ranked"]}]

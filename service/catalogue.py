@@ -1,0 +1,116 @@
+"""What the service knows, to be looked up: every id of an answer resolves here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from rules.knowledge import Knowledge
+from schemas.assessment import unknown_id
+from service.problems import Refusal
+
+Shelf = Mapping[str, dict[str, Any]]
+
+
+def shelves(knowledge: Knowledge) -> dict[str, Shelf]:
+    """Kind -> id -> the whole entry as plain data, made once."""
+    return {
+        "findings": _findings(knowledge),
+        "observations": _plain(knowledge.observations),
+        "must-ask": _plain(knowledge.must_ask),
+        "conditions": _plain(knowledge.conditions),
+        "treatments": _plain(knowledge.treatments),
+        "treatment-groups": _plain(knowledge.treatment_groups),
+        "medications": _plain(knowledge.medications),
+        "red-flags": _plain(knowledge.red_flags),
+        "patterns": _plain(knowledge.patterns),
+        "safety": _plain(knowledge.safety),
+        "pathways": _plain(knowledge.pathways),
+        "scores": _plain(knowledge.scores),
+        "references": _plain(knowledge.references),
+    }
+
+
+def listing(shelf: Shelf) -> list[dict[str, Any]]:
+    """Every entry by id with its label or title."""
+    return [
+        {"id": name, "label": next((entry[key] for key in ("label", "title", "item", "citation") if entry.get(key)), name)}
+        for name, entry in sorted(shelf.items())
+    ]
+
+
+def entry(kind: str, name: str, shelf: Shelf) -> dict[str, Any]:
+    """One whole entry.
+
+    Raises:
+        Refusal: 404 with the closest known ids.
+    """
+    if name not in shelf:
+        complaint = unknown_id(kind, name, shelf)
+        raise Refusal(404, complaint, [{"pointer": "", "detail": complaint, "closest": complaint.closest}])
+    return shelf[name]
+
+
+def about(knowledge: Knowledge, engine: Mapping[str, Any]) -> dict[str, Any]:
+    """Version, hash, size, how it reasons, and what it does not do."""
+    policy = knowledge.policy
+    return {
+        "version": policy.version,
+        "sha256": knowledge.sha256,
+        "intended_use": policy.texts["intended_use"],
+        "counts": {
+            "findings": len(knowledge.findings),
+            "observations": len(knowledge.observations),
+            "derived_words": len(knowledge.derived),
+            "scores": len(knowledge.scores),
+            "conditions_ranked": len(knowledge.ranked),
+            "conditions_known_by_name_only": len(knowledge.conditions) - len(knowledge.ranked),
+            "red_flags": len(knowledge.red_flags),
+            "treatments_encoded": sum(bool(entry.offer) for entry in knowledge.treatments.values()),
+            "safety_rules": len(knowledge.safety_rules),
+            "references": len(knowledge.references),
+        },
+        "engine": dict(engine),
+        "reasoning": _dump(policy.reasoning),
+        "ladder": _dump(policy.ladder),
+        "not_coded": _dump(dict(knowledge.not_coded)),
+        "review": _reviews(knowledge),
+    }
+
+
+def _reviews(knowledge: Knowledge) -> dict[str, int]:
+    """How many rules a clinician has reviewed."""
+    states = [rule.review for kind in (knowledge.red_flags, knowledge.patterns, knowledge.ranked) for rule in kind.values()]
+    return {state: states.count(state) for state in sorted({*states})}
+
+
+def _findings(knowledge: Knowledge) -> Shelf:
+    """Findings, each with the rules, words and conditions that read it."""
+    readers: dict[str, set[str]] = {}
+    for _, conclusion, lines in knowledge.lines():
+        for word in {word for line in lines for word in line.words}:
+            for part in (word, *knowledge.parts(word)):
+                readers.setdefault(part, set()).add(f"{conclusion.kind}:{conclusion.id}")
+    for name, condition in knowledge.ranked.items():
+        for word in (*condition.frequencies, *condition.composites):
+            readers.setdefault(word, set()).add(f"condition:{name}")
+    return {
+        name: {**entry, "used_by": sorted(readers.get(name, ()))} for name, entry in _plain(knowledge.findings).items()
+    }
+
+
+def _plain(table: Mapping[str, Any]) -> Shelf:
+    return {name: {"id": name, **_dump(entry)} for name, entry in table.items()}
+
+
+def _dump(value: Any) -> Any:
+    """Records as plain data, without what is not said."""
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: _dump(found) for name in names if (found := getattr(value, name)) not in (None, (), {})}
+    if isinstance(value, Mapping):
+        return {key: _dump(found) for key, found in value.items()}
+    if isinstance(value, tuple | list):
+        return [_dump(found) for found in value]
+    return value

@@ -1,0 +1,263 @@
+"""Fired evidence turned into ranked conditions, each with its ledger for and against.
+
+Prior weight x the likelihood ratio of every finding, normalised over all ranked conditions. The ratio of a finding
+is its frequency in the condition over its frequency in ordinary mechanical back pain (the background).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rules.knowledge import Knowledge
+from schemas.knowledge import Condition, Frequency, Published
+from service.findings import Presentation
+
+Evidence = tuple[str, bool]
+"""A word that the engine reported, and whether it is present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a ledger. `counted` is the share of its log ratio that entered the sum."""
+
+    word: str
+    present: bool
+    lr: float
+    frequency: float | None
+    background: float | None
+    row: Frequency | Published
+    published: Published | None
+    counted: float = 1.0
+
+    @property
+    def weight(self) -> float:
+        """Natural logarithm of the ratio: above 0 speaks for, below 0 against."""
+        return math.log(self.lr)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A condition with its place in the differential."""
+
+    condition: Condition
+    prior: float
+    probability: float
+    entries: tuple[Entry, ...]
+
+
+def rank(evidence: Collection[Evidence], presentation: Presentation, knowledge: Knowledge) -> tuple[Ranked, ...]:
+    """Order every ranked condition by its posterior.
+
+    Args:
+        evidence: (word, present) pairs of the evidence rules that fired.
+        presentation: gives setting, age and the words for prior modifiers.
+        knowledge: conditions and policy.
+
+    Returns:
+        Most probable first; the probabilities add up to 1.
+    """
+    scored = []
+    for condition in knowledge.ranked.values():
+        prior, by_age = _prior(condition, presentation, knowledge)
+        entries = _ledger(condition, evidence, by_age, knowledge)
+        scored.append((condition, prior, entries, math.log(prior) + _total(condition, entries, knowledge)))
+    top = max(score for *_, score in scored)
+    whole = math.fsum(math.exp(score - top) for *_, score in scored)
+    ranked = [
+        Ranked(condition, prior, math.exp(score - top) / whole, entries) for condition, prior, entries, score in scored
+    ]
+    return tuple(sorted(ranked, key=lambda item: (-item.probability, item.condition.id)))
+
+
+def leading(ranked: Iterable[Ranked], knowledge: Knowledge) -> tuple[str, ...]:
+    """The conditions that the ladder and the investigations are made for, most probable first."""
+    policy = knowledge.policy.ladder
+    ordered = list(ranked)
+    floor = max(policy.leading_at_least, policy.leading_share * ordered[0].probability)
+    return tuple(item.condition.id for item in ordered[: policy.leading_at_most] if item.probability >= floor)
+
+
+def must_exclude(
+    ranked: Iterable[Ranked], suspected: Mapping[str, str], knowledge: Knowledge
+) -> list[dict[str, Any]]:
+    """Serious conditions that a red flag suspects, or whose posterior passes their test threshold.
+
+    Args:
+        ranked: the differential.
+        suspected: condition id -> the strongest red flag that suspects it, strongest first.
+        knowledge: conditions and policy.
+    """
+    found = [
+        {"condition": name, "label": knowledge.conditions[name].label, "because": "red_flag", "rule": rule}
+        for name, rule in suspected.items()
+        if knowledge.conditions[name].serious
+    ]
+    for item in ranked:
+        threshold = item.condition.test_threshold or knowledge.policy.reasoning.test_threshold
+        if item.condition.serious and item.probability >= threshold and item.condition.id not in suspected:
+            found.append(
+                {
+                    "condition": item.condition.id,
+                    "label": item.condition.label,
+                    "because": "probability",
+                    "probability": round(item.probability, 4),
+                    "threshold": threshold,
+                }
+            )
+    return found
+
+
+def likelihood(probability: float, knowledge: Knowledge) -> str:
+    """The word beside a probability."""
+    words = sorted(knowledge.policy.reasoning.likelihood, key=lambda entry: -entry.at_least)
+    return next(entry.word for entry in words if probability >= entry.at_least)
+
+
+def _prior(condition: Condition, presentation: Presentation, knowledge: Knowledge) -> tuple[float, bool]:
+    """Prior weight for this setting and age, and whether age is already in it."""
+    assert condition.priors is not None
+    bands = condition.priors.settings[presentation.setting]
+    age = float(presentation.facts.values["patient.age_years"])
+    band = next(band for band in bands if band.below is None or age < band.below)
+    weight = band.percent / 100
+    for modifier in condition.priors.modifiers:
+        if modifier.word not in condition.frequencies and presentation.present(modifier.word):
+            weight *= modifier.factor
+    return weight, len(bands) > 1
+
+
+def _ledger(
+    condition: Condition, evidence: Collection[Evidence], age_in_prior: bool, knowledge: Knowledge
+) -> tuple[Entry, ...]:
+    """The lines that count for this condition, the heaviest first."""
+    entries = [
+        entry for word, present in sorted(evidence) if (entry := _entry(condition, word, present, knowledge)) is not None
+    ]
+    entries = _one_per_quantity(entries, age_in_prior, knowledge)
+    entries = _composite_or_items(entries, knowledge)
+    return tuple(_depend(entries, knowledge))
+
+
+def _entry(condition: Condition, word: str, present: bool, knowledge: Knowledge) -> Entry | None:
+    reasoning = knowledge.policy.reasoning
+    published = next((row for row in condition.published if row.word == word), None)
+    row = condition.frequencies.get(word)
+    if row is not None:
+        there = knowledge.conditions[reasoning.background].frequencies[word]
+        low, high = reasoning.clip
+        f, b = min(max(row.f, low), high), min(max(there.f, low), high)
+        ratio = f / b if present else (1 - f) / (1 - b)
+        return Entry(word, present, ratio, row.f, there.f, row, published)
+    if word in condition.composites and published is not None:
+        printed = published.lr_present if present else published.lr_absent
+        return Entry(word, present, printed, None, None, published, published) if printed else None
+    return None
+
+
+def _one_per_quantity(entries: list[Entry], age_in_prior: bool, knowledge: Knowledge) -> list[Entry]:
+    """Bands of one quantity count once: the narrowest that holds, which is the one rarest in the background."""
+    kept: list[Entry] = []
+    narrowest: dict[str, tuple[float, Entry]] = {}
+    for entry in entries:
+        quantity = knowledge.quantities.get(entry.word)
+        if quantity is None or entry.background is None:
+            kept.append(entry)
+            continue
+        if age_in_prior and quantity == "patient.age_years":
+            continue
+        share = entry.background if entry.present else 1 - entry.background
+        if quantity not in narrowest or share < narrowest[quantity][0]:
+            narrowest[quantity] = (share, entry)
+    return kept + [entry for _, entry in narrowest.values()]
+
+
+def _composite_or_items(entries: list[Entry], knowledge: Knowledge) -> list[Entry]:
+    """A composite or its items, never both.
+
+    A validated composite (it names what it switches off) always replaces its items; any other word that is made
+    of words in the ledger stands only where it says more than they do together.
+    """
+    chosen = {entry.word: entry for entry in entries}
+    for entry in sorted(entries, key=lambda each: (-len(knowledge.parts(each.word)), each.word)):
+        if entry.word not in chosen:
+            continue
+        items = [chosen[part] for part in knowledge.parts(entry.word) if part in chosen]
+        off = knowledge.switched_off(entry.word)
+        if off:
+            items += [other for word, other in chosen.items() if word in off and word != entry.word]
+        elif items and abs(entry.weight) <= abs(math.fsum(item.weight for item in items)):
+            items = [entry]
+        for item in items:
+            chosen.pop(item.word, None)
+    return list(chosen.values())
+
+
+def _depend(entries: list[Entry], knowledge: Knowledge) -> list[Entry]:
+    """Within a correlated group, and in each direction, each further line counts half of the one before."""
+    places: dict[tuple[str, bool], int] = {}
+    counted = []
+    for entry in sorted(entries, key=lambda each: (-abs(each.weight), each.word)):
+        place = 0
+        for group in knowledge.groups_of(entry.word):
+            key = (group, entry.weight > 0)
+            place = max(place, places.get(key, 0))
+            places[key] = places.get(key, 0) + 1
+        counted.append(replace(entry, counted=knowledge.policy.reasoning.dependence_factor**place))
+    return counted
+
+
+def _total(condition: Condition, entries: Iterable[Entry], knowledge: Knowledge) -> float:
+    """Sum of the counted log ratios; what speaks against a serious condition has a floor."""
+    weights = [entry.weight * entry.counted for entry in entries]
+    against = math.fsum(weight for weight in weights if weight < 0)
+    if condition.serious:
+        against = max(against, math.log(knowledge.policy.reasoning.serious_floor))
+    return against + math.fsum(weight for weight in weights if weight > 0)
+
+
+def describe(item: Ranked, final: bool, roots: Collection[str], knowledge: Knowledge) -> dict[str, Any]:
+    """One entry of the `differential` part of the answer.
+
+    Args:
+        item: the condition and its ledger.
+        final: whether words such as likely may stand beside the number.
+        roots: readings of the nerve root level, for the condition that has one.
+        knowledge: policy.
+    """
+    condition, codes = item.condition, item.condition.codes
+    return {
+        "condition": condition.id,
+        "label": condition.label,
+        "serious": condition.serious,
+        "probability": round(item.probability, 4),
+        "likelihood": likelihood(item.probability, knowledge) if final else None,
+        "prior": round(item.prior, 6),
+        "icd10cm": codes.icd10cm.code if codes else None,
+        "snomed": codes.snomed.code if codes and codes.snomed else None,
+        "root_level": ", ".join(roots) if condition.root_level and roots else None,
+        "for": [_line(entry) for entry in item.entries if entry.weight > 0],
+        "against": [_line(entry) for entry in item.entries if entry.weight < 0],
+    }
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    shown = entry.published
+    printed = (shown.lr_present if entry.present else shown.lr_absent) if shown else None
+    row = entry.row
+    return {
+        "word": entry.word,
+        "state": "present" if entry.present else "absent",
+        "frequency": entry.frequency,
+        "background": entry.background,
+        "lr": round(entry.lr, 3),
+        "counted": entry.counted,
+        "published_lr": printed,
+        "published_references": list(shown.references) if printed and shown else [],
+        "differs": shown.differs if printed and shown else None,
+        "grade": row.grade,
+        "evidence_status": row.status if isinstance(row, Frequency) else row.evidence_status,
+        "references": list(row.references),
+    }

@@ -1,0 +1,167 @@
+"""From a validated request to the words that hold: what was said, what follows, what stays unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rules import logic
+from rules.knowledge import Knowledge, trial_words
+from rules.words import Facts, Words
+
+Notice = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """One person as the rules see them."""
+
+    facts: Facts
+    words: Words
+    literals: frozenset[str]
+    unknown: frozenset[str]
+    """Findings that were asked and could not be answered."""
+    unchecked: tuple[str, ...]
+    """Medications and allergies that the service does not know."""
+    allergies: frozenset[str]
+    """Allergies as reported, without the classes that they inherit."""
+    setting: str
+    notices: tuple[Notice, ...]
+
+    def present(self, word: str) -> bool:
+        """Whether a word is known to be present."""
+        return word in self.literals
+
+    def absent(self, word: str) -> bool:
+        """Whether a word was said to be absent."""
+        return f"absent:{word}" in self.literals
+
+    def adding(self, concluded: frozenset[str]) -> Presentation:
+        """The same person with the words that patterns concluded."""
+        return replace(self, literals=self.literals | concluded)
+
+
+def derive(request: Mapping[str, Any], knowledge: Knowledge) -> Presentation:
+    """Read the request; the order of its keys never matters.
+
+    Args:
+        request: as loaded by the assessment schema.
+        knowledge: vocabulary and policy.
+    """
+    notices: list[Notice] = []
+    said = _answers(request, knowledge, notices)
+    facts = _facts(request, said, knowledge)
+    words = knowledge.vocabulary.derive(facts)
+    unknown = frozenset(name for name, answer in said.items() if answer == "unknown" and name not in words.state)
+    asked_in_vain = {
+        f"unknown:{item}"
+        for item, entry in knowledge.must_ask.items()
+        if _applies(entry.applies_if, words)
+        and not unknown.isdisjoint(entry.findings)
+        and not any(map(words.present, entry.findings))
+    }
+    extra = facts.listed | trial_words(facts.trials) | asked_in_vain
+    notices += _conflicts(words, knowledge)
+    return Presentation(
+        facts=facts,
+        words=words,
+        literals=logic.literals(words, extra, knowledge.exclusions),
+        unknown=unknown,
+        unchecked=_unchecked(request, knowledge, notices),
+        allergies=frozenset(request.get("allergies", ())),
+        setting=_setting(request, words, knowledge, notices),
+        notices=tuple(notices),
+    )
+
+
+def answered(item: str, presentation: Presentation, knowledge: Knowledge) -> bool:
+    """A must-ask is answered when one of its findings is present, or all are absent."""
+    found = knowledge.must_ask[item].findings
+    return any(map(presentation.present, found)) or all(map(presentation.absent, found))
+
+
+def applicable(item: str, presentation: Presentation, knowledge: Knowledge) -> bool:
+    """Whether a must-ask concerns this person."""
+    return _applies(knowledge.must_ask[item].applies_if, presentation.words)
+
+
+def _applies(word: str | None, words: Words) -> bool:
+    return word is None or words.present(word)
+
+
+def _answers(request: Mapping[str, Any], knowledge: Knowledge, notices: list[Notice]) -> dict[str, str]:
+    """Single answers, then screening for what was not sent singly, then what this contact cannot tell."""
+    said: dict[str, str] = dict(request.get("findings", {}))
+    for item, answer in sorted(request.get("screening", {}).items()):
+        for finding in knowledge.must_ask[item].findings:
+            # An item screened as unknown is not overruled by another item that was screened as absent.
+            if finding not in request.get("findings", {}) and said.get(finding) != "unknown":
+                said[finding] = answer
+    contact, policy, texts = request.get("contact", {}), knowledge.policy.contact, knowledge.policy.texts
+    if contact.get("informant") == "proxy":
+        for finding in policy.proxy_unknown:
+            if said.get(finding) == "absent":
+                said[finding] = "unknown"
+                notices.append({"kind": "proxy", "value": finding, "text": texts["proxy"]})
+    if contact.get("mode") == "remote":
+        for finding in policy.remote_cannot_clear:
+            if said.get(finding) == "absent":
+                del said[finding]
+                notices.append({"kind": "remote", "value": finding, "text": texts["remote"]})
+    return said
+
+
+def _facts(request: Mapping[str, Any], said: Mapping[str, str], knowledge: Knowledge) -> Facts:
+    values: dict[str, float | str] = {
+        f"{part}.{key}": value
+        for part in ("patient", "episode", "observations")
+        for key, value in request.get(part, {}).items()
+    }
+    if "setting" in request:
+        values["setting"] = request["setting"]
+    trials = [
+        knowledge.trial(trial["treatment"], trial.get("weeks"), trial.get("response"))
+        for trial in request.get("treatments_tried", ())
+    ]
+    return knowledge.facts(
+        answers={name: answer == "present" for name, answer in said.items() if answer != "unknown"},
+        values=values,
+        medications=request.get("medications"),
+        allergies=request.get("allergies"),
+        trials=trials if "treatments_tried" in request else None,
+    )
+
+
+def _conflicts(words: Words, knowledge: Knowledge) -> list[Notice]:
+    texts = knowledge.policy.texts
+    pairs = {tuple(sorted(pair)) for pair in words.conflicts}
+    return [
+        {
+            "kind": "contradiction",
+            "value": " / ".join(pair),
+            "text": texts["contradiction" if len(pair) > 1 else "measured_against_answer"],
+        }
+        for pair in sorted(pairs)
+    ]
+
+
+def _unchecked(request: Mapping[str, Any], knowledge: Knowledge, notices: list[Notice]) -> tuple[str, ...]:
+    """Names that the service does not know; listed once each, never dropped in silence."""
+    found: list[str] = []
+    for part, kind in (("medications", "medication_not_checked"), ("allergies", "allergy_not_checked")):
+        known = {*knowledge.medications, *(knowledge.allergens if part == "allergies" else ())}
+        for name in sorted({*request.get(part, ())} - known):
+            found.append(name)
+            notices.append({"kind": kind, "value": name, "text": knowledge.policy.texts["drug_not_checked"]})
+    return tuple(found)
+
+
+def _setting(request: Mapping[str, Any], words: Words, knowledge: Knowledge, notices: list[Notice]) -> str:
+    default, texts = knowledge.policy.reasoning.default_setting, knowledge.policy.texts
+    if "setting" not in request:
+        notices.append({"kind": "setting_assumed", "value": default, "text": texts["unknown_setting"]})
+    if words.present(knowledge.policy.reasoning.outside_scope):
+        notices.append({"kind": "outside_scope", "value": "patient.age_years", "text": texts["outside_age"]})
+    setting: str = request.get("setting", default)
+    return setting

@@ -1,0 +1,78 @@
+"""Errors as application/problem+json (RFC 9457): the place, what is wrong, and the closest known ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Flask, Response
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from rules.engine import EngineFault
+from schemas.assessment import Mend
+
+
+class Refusal(Exception):
+    """A request that cannot be read; becomes a 4xx with its reason."""
+
+    def __init__(self, status: int, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.errors = status, detail, errors
+
+
+def problem(status: int, detail: str, errors: list[dict[str, Any]] | None = None) -> Response:
+    """One problem document; nothing of the request's content is repeated but the names of its fields."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        body["errors"] = errors
+    return Response(orjson.dumps(body), status, content_type="application/problem+json")
+
+
+def pointers(messages: Any, path: str = "") -> Iterator[dict[str, Any]]:
+    """Each message with the JSON pointer (RFC 6901) of the value it is about."""
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            yield from pointers(inner, path + step)
+    elif isinstance(messages, list):
+        for inner in messages:
+            yield from pointers(inner, path)
+    else:
+        found: dict[str, Any] = {"pointer": path, "detail": str(messages)}
+        if isinstance(messages, Mend) and messages.closest:
+            found["closest"] = messages.closest
+        yield found
+
+
+def register(app: Flask, not_assessed: str) -> None:
+    """Install the handlers; `not_assessed` is the sentence of a failed engine."""
+
+    @app.errorhandler(ValidationError)
+    def invalid(error: ValidationError) -> Response:
+        found = list(pointers(error.normalized_messages()))
+        return problem(422, f"{len(found)} value(s) cannot be used; each is named with its place", found)
+
+    @app.errorhandler(Refusal)
+    def refused(error: Refusal) -> Response:
+        return problem(error.status, error.detail, error.errors)
+
+    @app.errorhandler(EngineFault)
+    def failed_closed(error: EngineFault) -> Response:
+        app.logger.error("engine fault: %s", error)
+        return problem(503, not_assessed)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        response = problem(error.code or 500, error.description or "")
+        for name, value in error.get_headers():
+            if name.lower() not in ("content-type", "content-length"):
+                response.headers[name] = value
+        return response

@@ -1,0 +1,96 @@
+"""What to ask next: first the must-asks that could raise the level, then what tells the leading conditions apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rules.knowledge import Knowledge
+from service.differential import Ranked
+from service.findings import Presentation
+from service.urgency import Urgency
+
+
+def ask_next(
+    ranked: Sequence[Ranked], urgency: Urgency, presentation: Presentation, knowledge: Knowledge
+) -> list[dict[str, Any]]:
+    """The next questions, the best first, each with what a yes and a no would do."""
+    top = ranked[: knowledge.policy.questions.from_top]
+    asked = [*_must_asks(urgency, presentation, knowledge)]
+    limit = knowledge.policy.questions.at_most
+    must = [_question(finding, why, top, knowledge) for finding, why in asked[: limit - 2]]
+    named = {question["finding"] for question in must}
+    gains = sorted(_gains(top, presentation, knowledge), key=lambda row: (-row[0], row[1]))
+    telling = [
+        _question(finding, f"tells the leading conditions apart ({gain:.2f} bit expected)", top, knowledge)
+        for gain, finding in gains
+        if finding not in named
+    ]
+    return (must + telling)[:limit]
+
+
+def _must_asks(
+    urgency: Urgency, presentation: Presentation, knowledge: Knowledge
+) -> Iterator[tuple[str, str]]:
+    """The first open finding of each open must-ask."""
+    for item in urgency.open_items:
+        for finding in knowledge.must_ask[item].findings:
+            if not presentation.present(finding) and not presentation.absent(finding):
+                yield finding, f"{item} is open; the answer could raise the level to {knowledge.reach[item]}"
+                break
+
+
+def _gains(
+    top: Sequence[Ranked], presentation: Presentation, knowledge: Knowledge
+) -> Iterator[tuple[float, str]]:
+    """Expected information gain, in bits, over the leading conditions for every finding not yet decided."""
+    share = math.fsum(item.probability for item in top)
+    weights = [item.probability / share for item in top]
+    before = _entropy(weights)
+    for finding in sorted({word for item in top for word in item.condition.frequencies} & knowledge.findings.keys()):
+        if finding in presentation.unknown or presentation.present(finding) or presentation.absent(finding):
+            continue
+        present = [_frequency(item, finding, knowledge) for item in top]
+        chance = math.fsum(weight * f for weight, f in zip(weights, present, strict=True))
+        after = sum(
+            part * _entropy([weight * f / part for weight, f in zip(weights, column, strict=True)])
+            for part, column in ((chance, present), (1 - chance, [1 - f for f in present]))
+        )
+        yield before - after, finding
+
+
+def _entropy(weights: Sequence[float]) -> float:
+    return -math.fsum(weight * math.log2(weight) for weight in weights if weight > 0)
+
+
+def _frequency(item: Ranked, finding: str, knowledge: Knowledge) -> float:
+    """P(present | condition), clipped; without a row the background's."""
+    reasoning = knowledge.policy.reasoning
+    background = knowledge.conditions[reasoning.background].frequencies
+    row = item.condition.frequencies.get(finding) or background.get(finding)
+    low, high = reasoning.clip
+    return min(max(row.f, low), high) if row else 0.5
+
+
+def _question(finding: str, why: str, top: Sequence[Ranked], knowledge: Knowledge) -> dict[str, Any]:
+    entry = knowledge.findings[finding]
+    return {
+        "finding": finding,
+        "question": entry.question,
+        "kind": entry.kind,
+        "why": why,
+        "if_present": _effect(top, finding, True, knowledge),
+        "if_absent": _effect(top, finding, False, knowledge),
+    }
+
+
+def _effect(top: Sequence[Ranked], finding: str, present: bool, knowledge: Knowledge) -> str:
+    """The leading three after the answer, with their share of the leading conditions."""
+    weights = []
+    for item in top:
+        f = _frequency(item, finding, knowledge)
+        weights.append((item.probability * (f if present else 1 - f), item.condition.id))
+    whole = math.fsum(weight for weight, _ in weights)
+    ordered = sorted(weights, key=lambda pair: (-pair[0], pair[1]))[:3]
+    return ", ".join(f"{name} {weight / whole:.0%}" for weight, name in ordered)
