@@ -57,9 +57,6 @@ class _Names:
         prefix, _, name = word.partition(":")
         return word in self.rules or name in self.prefixed.get(prefix, ())
 
-    def paths(self) -> set[str]:
-        return {*self.knowledge.fields, *(f"observations.{name}" for name in self.knowledge.observations)}
-
 
 def _unknown(file: Path, where: Where, word: str) -> Problem:
     return Problem(file, where, f"unknown word {word!r}")
@@ -92,7 +89,7 @@ def _vocabulary(knowledge: Knowledge, folder: Path) -> Found:
         if word.score and word.score not in knowledge.scores:
             yield _unknown(file, (name,), word.score)
         yield from (
-            Problem(file, (name,), f"unknown field {path!r}") for path in word.paths if path not in names.paths()
+            Problem(file, (name,), f"unknown field {path!r}") for path in word.paths if path not in knowledge.paths
         )
         if word.group and word.group not in knowledge.groups:
             yield Problem(file, (name, "group"), f"unknown correlated group {word.group!r}")
@@ -375,14 +372,13 @@ def example_literals(knowledge: Knowledge, example: Mapping[str, Any]) -> frozen
     answers: dict[str, bool] = {}
     values: dict[str, Any] = {}
     extra: set[str] = set()
-    paths = _Names(knowledge).paths()
     for key, value in example.items():
         if key in knowledge.findings:
             if value != "unknown":
                 answers[key] = value == "present"
             else:
                 extra |= {f"unknown:{item}" for item, asked in knowledge.must_ask.items() if key in asked.findings}
-        elif key in paths:
+        elif key in knowledge.paths:
             values[key] = value
         elif key.startswith("condition:"):
             extra.add(key)

@@ -66,6 +66,20 @@ class Knowledge:
         return {name: condition for name, condition in self.conditions.items() if condition.priors}
 
     @cached_property
+    def paths(self) -> frozenset[str]:
+        """Every field of a request that holds a value."""
+        return frozenset((*self.fields, *(f"observations.{name}" for name in self.observations)))
+
+    @cached_property
+    def likelihoods(self) -> Mapping[str, Mapping[str, float]]:
+        """Ranked condition -> word -> P(present | condition), drawn into the clip; a word without a row is left out."""
+        low, high = self.policy.reasoning.clip
+        return {
+            name: {word: min(max(row.f, low), high) for word, row in condition.frequencies.items()}
+            for name, condition in self.ranked.items()
+        }
+
+    @cached_property
     def safety_rules(self) -> Mapping[str, tuple[records.SafetyRule, tuple[str, ...]]]:
         """Safety rule id -> the rule and the treatments it is about."""
         return {

@@ -110,6 +110,8 @@ class Vocabulary:
             order = tuple(TopologicalSorter(needs).static_order())
         except CycleError as error:
             raise WordCycle(" -> ".join(error.args[1])) from error
+        self._listed = sorted({term.word for word in derived.values() for term in word.members if ":" in term.word})
+        self._listed = [word for word in self._listed if word.split(":")[0] not in scores]
         self._steps = tuple((name, self._compile(name)) for name in order if name in needs)
         self.parts = _closure(needs)
 
@@ -131,6 +133,10 @@ class Vocabulary:
     def derive(self, facts: Facts) -> Words:
         """Work out every word that is decided."""
         state: State = {}
+        for word in self._listed:
+            known = _listed(facts, word)
+            if known is not None:
+                state[word] = known
         readings: dict[str, Reading] = {}
         for name, step in self._steps:
             value = step(state, facts, readings)
@@ -173,8 +179,8 @@ class Vocabulary:
         return step
 
 
-def _term(state: State, facts: Facts, term: Term) -> Truth:
-    value = _listed(facts, term.word) if _is_listed(term.word) else state.get(term.word)
+def _term(state: State, term: Term) -> Truth:
+    value = state.get(term.word)
     return value if term.present or value is None else not value
 
 
@@ -190,36 +196,33 @@ def _listed(facts: Facts, word: str) -> Truth:
 
 
 def _all(word: Derived) -> Step:
-    def step(state: State, facts: Facts, _: dict[str, Reading]) -> Truth:
-        result: Truth = True
-        for term in word.members:
-            value = _term(state, facts, term)
-            if value is False:
-                return False
-            if value is None:
-                result = None
-        return result
-
-    return step
+    return _fold(word, decisive=False)
 
 
 def _any(word: Derived) -> Step:
-    def step(state: State, facts: Facts, _: dict[str, Reading]) -> Truth:
-        result: Truth = False
-        for term in word.members:
-            value = _term(state, facts, term)
-            if value:
-                return True
+    return _fold(word, decisive=True)
+
+
+def _fold(word: Derived, decisive: bool) -> Step:
+    """One decisive member decides; otherwise an unknown member leaves the word unknown."""
+    members = tuple((term.word, term.present is decisive) for term in word.members)
+
+    def step(state: State, _: Facts, __: dict[str, Reading]) -> Truth:
+        result: Truth = not decisive
+        for name, deciding in members:
+            value = state.get(name)
             if value is None:
                 result = None
+            elif value is deciding:
+                return decisive
         return result
 
     return step
 
 
 def _at_least(word: Derived) -> Step:
-    def step(state: State, facts: Facts, _: dict[str, Reading]) -> Truth:
-        values = [_term(state, facts, term) for term in word.members]
+    def step(state: State, _: Facts, __: dict[str, Reading]) -> Truth:
+        values = [_term(state, term) for term in word.members]
         if values.count(True) >= word.count:
             return True
         return None if values.count(True) + values.count(None) >= word.count else False
@@ -349,7 +352,7 @@ def _score(name: str, score: Score) -> Step:
 def _item(item: ScoreItem, state: State, facts: Facts) -> tuple[float, float]:
     """Lowest and highest points that the item can still give."""
     if item.word is not None:
-        value = _term(state, facts, item.word)
+        value = _term(state, item.word)
         if value is None:
             return min(0.0, item.points), max(0.0, item.points)
         return (item.points, item.points) if value else (0.0, 0.0)

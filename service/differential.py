@@ -146,10 +146,9 @@ def _entry(condition: Condition, word: str, present: bool, knowledge: Knowledge)
     published = next((row for row in condition.published if row.word == word), None)
     row = condition.frequencies.get(word)
     if row is not None:
-        there = knowledge.conditions[reasoning.background].frequencies[word]
-        low, high = reasoning.clip
-        f, b = min(max(row.f, low), high), min(max(there.f, low), high)
+        f, b = (knowledge.likelihoods[name][word] for name in (condition.id, reasoning.background))
         ratio = f / b if present else (1 - f) / (1 - b)
+        there = knowledge.conditions[reasoning.background].frequencies[word]
         return Entry(word, present, ratio, row.f, there.f, row, published)
     if word in condition.composites and published is not None:
         printed = published.lr_present if present else published.lr_absent

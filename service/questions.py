@@ -22,12 +22,11 @@ def ask_next(
     must = [_question(finding, why, top, knowledge) for finding, why in asked[: limit - 2]]
     named = {question["finding"] for question in must}
     gains = sorted(_gains(top, presentation, knowledge), key=lambda row: (-row[0], row[1]))
-    telling = [
+    telling = [(gain, finding) for gain, finding in gains if finding not in named][: limit - len(must)]
+    return must + [
         _question(finding, f"tells the leading conditions apart ({gain:.2f} bit expected)", top, knowledge)
-        for gain, finding in gains
-        if finding not in named
+        for gain, finding in telling
     ]
-    return (must + telling)[:limit]
 
 
 def _must_asks(
@@ -44,33 +43,30 @@ def _must_asks(
 def _gains(
     top: Sequence[Ranked], presentation: Presentation, knowledge: Knowledge
 ) -> Iterator[tuple[float, str]]:
-    """Expected information gain, in bits, over the leading conditions for every finding not yet decided."""
+    """Expected information gain, in bits, over the leading conditions for every finding not yet decided.
+
+    It is the uncertainty of the answer as a whole less what stays of it inside each condition.
+    """
     share = math.fsum(item.probability for item in top)
     weights = [item.probability / share for item in top]
-    before = _entropy(weights)
     for finding in sorted({word for item in top for word in item.condition.frequencies} & knowledge.findings.keys()):
         if finding in presentation.unknown or presentation.present(finding) or presentation.absent(finding):
             continue
         present = [_frequency(item, finding, knowledge) for item in top]
-        chance = math.fsum(weight * f for weight, f in zip(weights, present, strict=True))
-        after = sum(
-            part * _entropy([weight * f / part for weight, f in zip(weights, column, strict=True)])
-            for part, column in ((chance, present), (1 - chance, [1 - f for f in present]))
-        )
-        yield before - after, finding
+        chance = sum(weight * f for weight, f in zip(weights, present, strict=True))
+        within = sum(weight * _uncertainty(f) for weight, f in zip(weights, present, strict=True))
+        yield _uncertainty(chance) - within, finding
 
 
-def _entropy(weights: Sequence[float]) -> float:
-    return -math.fsum(weight * math.log2(weight) for weight in weights if weight > 0)
+def _uncertainty(f: float) -> float:
+    """Entropy of a yes or no, in bits."""
+    return -(f * math.log2(f) + (1 - f) * math.log2(1 - f))
 
 
 def _frequency(item: Ranked, finding: str, knowledge: Knowledge) -> float:
-    """P(present | condition), clipped; without a row the background's."""
-    reasoning = knowledge.policy.reasoning
-    background = knowledge.conditions[reasoning.background].frequencies
-    row = item.condition.frequencies.get(finding) or background.get(finding)
-    low, high = reasoning.clip
-    return min(max(row.f, low), high) if row else 0.5
+    """P(present | condition); without a row the background's."""
+    own = knowledge.likelihoods[item.condition.id].get(finding)
+    return own if own is not None else knowledge.likelihoods[knowledge.policy.reasoning.background][finding]
 
 
 def _question(finding: str, why: str, top: Sequence[Ranked], knowledge: Knowledge) -> dict[str, Any]:
