@@ -36,3 +36,6 @@ $(VENV)/.runtime: requirements/runtime.txt $(VENV)/.built
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(PIP) -r requirements/dev.txt
 	touch $@
+
+openapi: $(VENV)/.runtime
+	$(BIN)/python -m service.contract

@@ -83,7 +83,10 @@ def _vocabulary(knowledge: Knowledge, folder: Path) -> Found:
     for name, word in knowledge.derived.items():
         file = home / "derived.yaml"
         listed = {f"{prefix}:{drug}" for prefix in list(names.prefixed)[:4] for drug in names.prefixed[prefix]}
-        for member in (*(term.word for term in word.members), *((word.applies_if,) if word.applies_if else ())):
+        for member in (
+            *(term.word for term in word.members),
+            *((word.applies_if,) if word.applies_if else ()),
+        ):
             if member not in names.plain | listed:
                 yield _unknown(file, (name,), member)
         if word.score and word.score not in knowledge.scores:
@@ -244,7 +247,8 @@ def _differences(knowledge: Knowledge, folder: Path) -> Found:
     for name, condition in knowledge.ranked.items():
         shown: set[str] = set()
         for number, row in enumerate(condition.published):
-            first, _ = row.word not in shown, shown.add(row.word)
+            first = row.word not in shown
+            shown.add(row.word)
             if name == background.id or not first or row.grade not in "AB" or row.differs:
                 continue
             here, there = condition.frequencies.get(row.word), background.frequencies.get(row.word)
@@ -269,7 +273,7 @@ def _targets(knowledge: Knowledge, folder: Path) -> Found:
         for suspect in flag.suspects:
             if suspect not in knowledge.conditions:
                 yield Problem(file, ("then", "suspects"), f"unknown condition {suspect!r}")
-        if (flag.urgency is None) == (flag.notice is None):
+        if (flag.urgency is None) == (flag.then.notice is None):
             yield Problem(file, ("then",), "a rule sets a level or gives a notice, one of the two")
         if flag.urgency and not (flag.within and flag.disposition and flag.actions):
             yield Problem(file, ("then",), "a level needs within, disposition and actions")

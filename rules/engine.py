@@ -250,7 +250,7 @@ def _probes(rules: Collection[Antecedent], rounds: int) -> Iterator[frozenset[st
     literals = sorted(frozenset().union(*rules)) if rules else []
     yield frozenset(literal for literal in literals if not literal.startswith("absent:"))
     yield frozenset(literal for literal in literals if literal.startswith(("absent:", "free:")))
-    chance = random.Random(20_261_121)  # noqa: S311 - a fixed seed, not a secret
+    chance = random.Random(20_261_121)
     words = sorted({literal.removeprefix("absent:") for literal in literals})
     for _ in range(rounds):
         density = chance.random()

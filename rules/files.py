@@ -56,7 +56,7 @@ def read(file: Path) -> Any:
         KnowledgeError: it is not YAML, or a key stands twice.
     """
     try:
-        return yaml.load(file.read_bytes(), Loader=_Loader)  # noqa: S506 - derives from a safe loader
+        return yaml.load(file.read_bytes(), Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise KnowledgeError([Problem(file, (f"line {line}",), error.problem or "not readable as YAML")]) from error
@@ -67,7 +67,7 @@ def build(file: Path, where: tuple[str | int, ...], schema: Record, data: Any, p
     try:
         return schema.load(data)
     except ValidationError as error:
-        problems += [Problem(file, (*where, *path), text) for path, text in _flatten(error.normalized_messages())]
+        problems += [Problem(file, (*where, *path), text) for path, text in _flatten(error.messages)]
         return None
 
 

@@ -92,9 +92,7 @@ class Knowledge:
     def evidence_words(self) -> frozenset[str]:
         """Every word that some ranked condition has a frequency or a published ratio for."""
         return frozenset(
-            word
-            for condition in self.ranked.values()
-            for word in (*condition.frequencies, *condition.composites)
+            word for condition in self.ranked.values() for word in (*condition.frequencies, *condition.composites)
         )
 
     @cached_property
@@ -130,11 +128,11 @@ class Knowledge:
 
     def parts(self, word: str) -> frozenset[str]:
         """The words that a word is made of, however deep; for a score band, those of its score."""
-        return self.vocabulary.parts.get(word.split(":")[0], frozenset())
+        return self.vocabulary.parts.get(word.split(":", maxsplit=1)[0], frozenset())
 
     def switched_off(self, word: str) -> frozenset[str]:
         """The words that a validated composite replaces besides its own items."""
-        name = word.split(":")[0]
+        name = word.split(":", maxsplit=1)[0]
         source = self.scores.get(name) or self.derived.get(name)
         named = source.switches_off if source else ()
         members = {member for group in named for member in self.group_members.get(group, (group,))}
@@ -151,7 +149,7 @@ class Knowledge:
 
     def groups_of(self, word: str) -> tuple[str, ...]:
         """The correlated groups of a word."""
-        name = word.split(":")[0]
+        name = word.split(":", maxsplit=1)[0]
         if name in self.findings:
             finding = self.findings[name]
             return (*((finding.group,) if finding.group else ()), *finding.groups_also)

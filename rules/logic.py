@@ -72,9 +72,7 @@ def literals(words: Words, extra: Collection[str], exclusions: Collection[str]) 
     state = words.state
     decided = (word if value else f"absent:{word}" for word, value in state.items())
     held = set(extra)
-    free = (
-        f"free:{word}" for word in exclusions if (not state.get(word) and word not in held) or word in contradicted
-    )
+    free = (f"free:{word}" for word in exclusions if (not state.get(word) and word not in held) or word in contradicted)
     return frozenset(itertools.chain(decided, extra, free))
 
 

@@ -192,7 +192,7 @@ def _listed(facts: Facts, word: str) -> Truth:
     """A drug or allergy: present when listed, absent when the list was given without it, else unknown."""
     if word in facts.listed:
         return True
-    return False if word.split(":")[0].split("_")[0] in facts.asked else None
+    return False if word.split(":", maxsplit=1)[0].split("_", maxsplit=1)[0] in facts.asked else None
 
 
 def _all(word: Derived) -> Step:
@@ -373,7 +373,7 @@ def _numbers(item: ScoreItem, facts: Facts) -> Iterator[float]:
         yield from (0.0, math.inf) if value is None else (float(value),)
     else:
         for bands in _possible_scales(item, facts):
-            yield from (points for _, _, points in bands) if value is None else (_points(bands, float(value)),)
+            yield from ((points for _, _, points in bands) if value is None else (_points(bands, float(value)),))
 
 
 def _possible_scales(item: ScoreItem, facts: Facts) -> Iterator[tuple[Band, ...]]:
@@ -407,7 +407,7 @@ def _item_terms(item: ScoreItem) -> Iterator[Term]:
 
 def _base(word: str) -> str:
     """The node that decides a word: a score decides its bands."""
-    return word.split(":")[0] if ":" in word else word
+    return word.split(":", maxsplit=1)[0] if ":" in word else word
 
 
 def _inverse(table: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

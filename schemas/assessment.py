@@ -73,7 +73,7 @@ class Answers(fields.Field[dict[str, str]]):
             elif not isinstance(answer, str) or answer not in self.answers:
                 errors[key] = [f"expected one of: {', '.join(self.answers)}"]
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return dict(value)
 
 
@@ -92,7 +92,7 @@ class Observations(fields.Field[dict[str, float | str]]):
         if not isinstance(value, Mapping):
             raise ValidationError("expected an object of id: value")
         errors: dict[str, Any] = {}
-        read: dict[str, float | str] = {}
+        read: dict[str, Any] = {}
         for key, given in value.items():
             try:
                 if key not in self.readers:
@@ -104,11 +104,11 @@ class Observations(fields.Field[dict[str, float | str]]):
                     f"{text} {unit}" if unit and "plausible" in str(text) else text for text in error.messages
                 ]
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return read
 
 
-class Names(fields.List):
+class Names(fields.List[Any]):
     """Up to MAX_ENTRIES short strings."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -151,14 +151,17 @@ def assessment_schema(
     def choice(path: str, **kwargs: Any) -> Text:
         return code(request_fields[path].values, **kwargs)
 
-    patient = {
+    patient: dict[str, fields.Field[Any]] = {
         "age_years": number("patient.age_years", required=True),
         "sex": choice("patient.sex"),
         "pregnancy": choice("patient.pregnancy"),
     }
-    episode = {"duration_days": number("episode.duration_days"), "pain_severity": number("episode.pain_severity")}
-    contact = {"mode": choice("contact.mode"), "informant": choice("contact.informant")}
-    tried = {
+    episode = {
+        "duration_days": number("episode.duration_days"),
+        "pain_severity": number("episode.pain_severity"),
+    }
+    contact: dict[str, fields.Field[Any]] = {"mode": choice("contact.mode"), "informant": choice("contact.informant")}
+    tried: dict[str, fields.Field[Any]] = {
         "treatment": KnownId("treatment", treatments, required=True),
         "weeks": number("treatments_tried.weeks"),
         "response": choice("treatments_tried.response"),

@@ -71,6 +71,15 @@ class ExamplesSchema(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Then:
+    """What an urgency rule concludes: a level and what it suspects, or a notice."""
+
+    urgency: str | None = None
+    suspects: tuple[str, ...] = ()
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RedFlag:
     """One urgency rule: when it fires, the level, the time limit, what to do."""
 
@@ -81,11 +90,9 @@ class RedFlag:
     evidence_status: str
     references: tuple[str, ...]
     when: tuple[Line, ...]
-    urgency: str | None
-    suspects: tuple[str, ...]
+    then: Then
     because: str
     examples: Examples
-    notice: str | None = None
     within: str | None = None
     disposition: str | None = None
     actions: tuple[str, ...] = ()
@@ -97,15 +104,26 @@ class RedFlag:
     reviewer: str | None = None
     reviewed_on: str | None = None
 
+    @property
+    def urgency(self) -> str | None:
+        """The level that the rule sets; None for a notice."""
+        return self.then.urgency
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """The conditions that the rule suspects."""
+        return self.then.suspects
+
 
 class _ThenSchema(Record):
-    model = dict
+    model = Then
     urgency = fields.String(validate=validate.OneOf(LEVELS))
-    suspects = words(load_default=())
+    suspects = words()
     notice = fields.String(validate=validate.OneOf(["no_downgrade"]))
 
 
 class RedFlagSchema(Reviewed):
+    model = RedFlag
     id = fields.String(required=True)
     row = fields.String(required=True)
     title = fields.String(required=True)
@@ -120,12 +138,12 @@ class RedFlagSchema(Reviewed):
     not_alone_text = fields.String()
     examples = fields.Nested(ExamplesSchema, required=True)
 
-    @staticmethod
-    def model(**data: Any) -> RedFlag:
-        then = data.pop("then")
-        return RedFlag(
-            **data, urgency=then.get("urgency"), suspects=then["suspects"], notice=then.get("notice")
-        )
+
+@dataclass(frozen=True, slots=True)
+class Concludes:
+    """The word that a pattern concludes."""
+
+    finding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +157,7 @@ class Pattern:
     evidence_status: str
     references: tuple[str, ...]
     when: tuple[Line, ...]
-    concludes: str
+    then: Concludes
     because: str
     examples: Examples
     label: str
@@ -150,13 +168,19 @@ class Pattern:
     reviewer: str | None = None
     reviewed_on: str | None = None
 
+    @property
+    def concludes(self) -> str:
+        """The word that other rules may read."""
+        return self.then.finding
+
 
 class _ConcludesSchema(Record):
-    model = dict
+    model = Concludes
     finding = fields.String(required=True)
 
 
 class PatternSchema(Reviewed):
+    model = Pattern
     id = fields.String(required=True)
     row = fields.String(required=True)
     title = fields.String(required=True)
@@ -167,10 +191,6 @@ class PatternSchema(Reviewed):
     lr_range = Tuples(Number(), validate=validate.Length(equal=2))
     because = fields.String(required=True)
     examples = fields.Nested(ExamplesSchema, required=True)
-
-    @staticmethod
-    def model(**data: Any) -> Pattern:
-        return Pattern(**{key: value for key, value in data.items() if key != "then"}, concludes=data["then"]["finding"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,9 +334,7 @@ class Priors:
 
 class PriorsSchema(Sourced):
     model = Priors
-    settings = fields.Dict(
-        keys=fields.String(), values=Tuples(fields.Nested(AgeBandSchema)), required=True
-    )
+    settings = fields.Dict(keys=fields.String(), values=Tuples(fields.Nested(AgeBandSchema)), required=True)
     modifiers = Tuples(fields.Nested(ModifierSchema))
     grade = _grade(required=True)
     note = fields.String()

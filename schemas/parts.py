@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,17 +13,17 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 class Record(Schema):
     """A schema whose result is a frozen dataclass; a key that it does not know is an error."""
 
-    model: ClassVar[type]
+    model: ClassVar[Callable[..., object]]
 
     class Meta:
         unknown = RAISE
 
     @post_load
     def _build(self, data: dict[str, Any], **_: object) -> object:
-        return self.model(**data)
+        return type(self).model(**data)
 
 
-class Tuples(fields.List):
+class Tuples(fields.List[Any]):
     """A list that loads as a tuple, so that records stay hashable and frozen."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -124,7 +124,7 @@ class When(fields.Field[tuple[Line, ...]]):
             except ValidationError as error:
                 errors[number] = error.messages
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return tuple(lines)
 
 

@@ -198,7 +198,7 @@ class ScoreItemSchema(Record):
     name = fields.String(required=True)
     points = Number()
     word = TermField()
-    one_of = Tuples(fields.Nested(lambda: ScoreItemSchema()))
+    one_of = Tuples(fields.Nested("self"))
     path = fields.String(data_key="from")
     bands = _bands()
     codes = fields.Dict(keys=fields.String(), values=Number())
@@ -228,9 +228,7 @@ class ScoreSchema(Record):
     model = Score
     items = Tuples(fields.Nested(ScoreItemSchema), required=True, validate=validate.Length(min=1))
     range = Tuples(Number(), required=True, validate=validate.Length(equal=2))
-    bands = fields.Dict(
-        keys=fields.String(), values=Tuples(Number(), validate=validate.Length(equal=2)), required=True
-    )
+    bands = fields.Dict(keys=fields.String(), values=Tuples(Number(), validate=validate.Length(equal=2)), required=True)
     applies_if = fields.String()
     switches_off = words()
     actions = fields.Dict(keys=fields.String(), values=fields.String())

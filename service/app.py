@@ -81,9 +81,7 @@ def _health(app: Flask, engine: Engine) -> None:
 def request_schema(knowledge: Knowledge) -> Schema:
     """The request schema for a knowledge base."""
     tried = {*knowledge.treatments, *knowledge.treatment_groups}
-    return assessment_schema(
-        knowledge.findings, knowledge.observations, knowledge.must_ask, tried, knowledge.fields
-    )
+    return assessment_schema(knowledge.findings, knowledge.observations, knowledge.must_ask, tried, knowledge.fields)
 
 
 def _load(schema: Schema, data: Any) -> dict[str, Any]:

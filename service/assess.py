@@ -50,14 +50,15 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine) -> 
 
 
 def _differential(
-    ranked: Sequence[differential.Ranked], patterns: Mapping[Any, Any], person: Presentation, knowledge: Knowledge
+    ranked: Sequence[differential.Ranked],
+    patterns: Mapping[Any, Any],
+    person: Presentation,
+    knowledge: Knowledge,
 ) -> list[dict[str, Any]]:
     """The listed conditions; likelihood words only once the gate of `routine` is answered."""
     final = not urgency.gate("routine", person, knowledge)
     roots = [knowledge.patterns[found.id].label for found in patterns]
-    return [
-        differential.describe(item, final, roots, knowledge) for item in ranked[: knowledge.policy.reasoning.shown]
-    ]
+    return [differential.describe(item, final, roots, knowledge) for item in ranked[: knowledge.policy.reasoning.shown]]
 
 
 def _limits(knowledge: Knowledge) -> list[findings.Notice]:

@@ -35,7 +35,10 @@ def shelves(knowledge: Knowledge) -> dict[str, Shelf]:
 def listing(shelf: Shelf) -> list[dict[str, Any]]:
     """Every entry by id with its label or title."""
     return [
-        {"id": name, "label": next((entry[key] for key in ("label", "title", "item", "citation") if entry.get(key)), name)}
+        {
+            "id": name,
+            "label": next((entry[key] for key in ("label", "title", "item", "citation") if entry.get(key)), name),
+        }
         for name, entry in sorted(shelf.items())
     ]
 
@@ -81,7 +84,9 @@ def about(knowledge: Knowledge, engine: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reviews(knowledge: Knowledge) -> dict[str, int]:
     """How many rules a clinician has reviewed."""
-    states = [rule.review for kind in (knowledge.red_flags, knowledge.patterns, knowledge.ranked) for rule in kind.values()]
+    states = [
+        rule.review for kind in (knowledge.red_flags, knowledge.patterns, knowledge.ranked) for rule in kind.values()
+    ]
     return {state: states.count(state) for state in sorted({*states})}
 
 

@@ -61,7 +61,7 @@ def rank(evidence: Collection[Evidence], presentation: Presentation, knowledge: 
     """
     scored = []
     for condition in knowledge.ranked.values():
-        prior, by_age = _prior(condition, presentation, knowledge)
+        prior, by_age = _prior(condition, presentation)
         entries = _ledger(condition, evidence, by_age, knowledge)
         scored.append((condition, prior, entries, math.log(prior) + _total(condition, entries, knowledge)))
     top = max(score for *_, score in scored)
@@ -80,9 +80,7 @@ def leading(ranked: Iterable[Ranked], knowledge: Knowledge) -> tuple[str, ...]:
     return tuple(item.condition.id for item in ordered[: policy.leading_at_most] if item.probability >= floor)
 
 
-def must_exclude(
-    ranked: Iterable[Ranked], suspected: Mapping[str, str], knowledge: Knowledge
-) -> list[dict[str, Any]]:
+def must_exclude(ranked: Iterable[Ranked], suspected: Mapping[str, str], knowledge: Knowledge) -> list[dict[str, Any]]:
     """Serious conditions that a red flag suspects, or whose posterior passes their test threshold.
 
     Args:
@@ -90,7 +88,7 @@ def must_exclude(
         suspected: condition id -> the strongest red flag that suspects it, strongest first.
         knowledge: conditions and policy.
     """
-    found = [
+    found: list[dict[str, Any]] = [
         {"condition": name, "label": knowledge.conditions[name].label, "because": "red_flag", "rule": rule}
         for name, rule in suspected.items()
         if knowledge.conditions[name].serious
@@ -116,7 +114,7 @@ def likelihood(probability: float, knowledge: Knowledge) -> str:
     return next(entry.word for entry in words if probability >= entry.at_least)
 
 
-def _prior(condition: Condition, presentation: Presentation, knowledge: Knowledge) -> tuple[float, bool]:
+def _prior(condition: Condition, presentation: Presentation) -> tuple[float, bool]:
     """Prior weight for this setting and age, and whether age is already in it."""
     assert condition.priors is not None
     bands = condition.priors.settings[presentation.setting]
@@ -134,7 +132,9 @@ def _ledger(
 ) -> tuple[Entry, ...]:
     """The lines that count for this condition, the heaviest first."""
     entries = [
-        entry for word, present in sorted(evidence) if (entry := _entry(condition, word, present, knowledge)) is not None
+        entry
+        for word, present in sorted(evidence)
+        if (entry := _entry(condition, word, present, knowledge)) is not None
     ]
     entries = _one_per_quantity(entries, age_in_prior, knowledge)
     entries = _composite_or_items(entries, knowledge)
@@ -237,15 +237,23 @@ def describe(item: Ranked, final: bool, roots: Collection[str], knowledge: Knowl
         "icd10cm": codes.icd10cm.code if codes else None,
         "snomed": codes.snomed.code if codes and codes.snomed else None,
         "root_level": ", ".join(roots) if condition.root_level and roots else None,
-        "for": [_line(entry) for entry in item.entries if entry.weight > 0],
-        "against": [_line(entry) for entry in item.entries if entry.weight < 0],
+        "for": [_line(entry) for entry in item.entries if _leans(entry) > 0],
+        "against": [_line(entry) for entry in item.entries if _leans(entry) < 0],
     }
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _printed(entry: Entry) -> float | None:
     shown = entry.published
-    printed = (shown.lr_present if entry.present else shown.lr_absent) if shown else None
-    row = entry.row
+    return (shown.lr_present if entry.present else shown.lr_absent) if shown else None
+
+
+def _leans(entry: Entry) -> float:
+    """Above 0 speaks for. For the background itself every ratio is 1, so there the printed ratio says which side."""
+    return entry.weight or math.log(_printed(entry) or 1)
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    shown, printed, row = entry.published, _printed(entry), entry.row
     return {
         "word": entry.word,
         "state": "present" if entry.present else "absent",

@@ -168,7 +168,7 @@ def _one_at_a_time(drafts: list[_Draft], knowledge: Knowledge) -> None:
     """Of proposed entries of one drug class only the first keeps its place; the others are alternatives."""
     strongest = sorted(
         (draft for draft in drafts if draft.status in _PROPOSED),
-        key=lambda draft: (_ORDER.index(draft.status), draft.treatment.rung, draft.treatment.id),
+        key=_place,
     )
     for drug_class in knowledge.policy.ladder.one_at_a_time:
         giving = [draft for draft in strongest if f"own:{drug_class}" in knowledge.listed("own", draft.treatment.drugs)]
@@ -176,12 +176,17 @@ def _one_at_a_time(drafts: list[_Draft], knowledge: Knowledge) -> None:
             draft.lower("consider", f"{knowledge.policy.texts['one_at_a_time']} ({giving[0].treatment.label})")
 
 
+def _place(draft: _Draft) -> tuple[int, int, str]:
+    """Proposed before not, then low rungs before high, then the order of the evidence file."""
+    return _ORDER.index(draft.status), draft.treatment.rung, draft.treatment.row
+
+
 def _rungs(drafts: list[_Draft], conditions: Sequence[str], knowledge: Knowledge) -> list[dict[str, Any]]:
     rungs = []
     for rung in knowledge.rungs:
         entries = sorted(
             (draft for draft in drafts if draft.treatment.rung == rung.rung and draft.status != "not_recommended"),
-            key=lambda draft: (_ORDER.index(draft.status), draft.treatment.id),
+            key=_place,
         )
         rungs.append(
             {

@@ -57,7 +57,7 @@ def register(app: Flask, not_assessed: str) -> None:
 
     @app.errorhandler(ValidationError)
     def invalid(error: ValidationError) -> Response:
-        found = list(pointers(error.normalized_messages()))
+        found = list(pointers(error.messages))
         return problem(422, f"{len(found)} value(s) cannot be used; each is named with its place", found)
 
     @app.errorhandler(Refusal)

@@ -29,9 +29,7 @@ def ask_next(
     ]
 
 
-def _must_asks(
-    urgency: Urgency, presentation: Presentation, knowledge: Knowledge
-) -> Iterator[tuple[str, str]]:
+def _must_asks(urgency: Urgency, presentation: Presentation, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
     """The first open finding of each open must-ask."""
     for item in urgency.open_items:
         for finding in knowledge.must_ask[item].findings:
@@ -40,9 +38,7 @@ def _must_asks(
                 break
 
 
-def _gains(
-    top: Sequence[Ranked], presentation: Presentation, knowledge: Knowledge
-) -> Iterator[tuple[float, str]]:
+def _gains(top: Sequence[Ranked], presentation: Presentation, knowledge: Knowledge) -> Iterator[tuple[float, str]]:
     """Expected information gain, in bits, over the leading conditions for every finding not yet decided.
 
     It is the uncertainty of the answer as a whole less what stays of it inside each condition.

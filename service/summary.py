@@ -8,6 +8,7 @@ from typing import Any
 _TOP_CONDITIONS = 3
 _TOP_LINES = 3
 _SHOWN = ("recommended", "consider", "caution")
+_PER_RUNG = 5
 
 
 def shorten(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,20 +20,24 @@ def shorten(answer: Mapping[str, Any]) -> dict[str, Any]:
         "intended_use": answer["intended_use"],
         "urgency": {
             **{key: urgency[key] for key in ("level", "provisional", "within", "disposition", "actions")},
-            "reasons": [
-                {key: reason[key] for key in ("rule", "because", "words", "references")} for reason in reasons
-            ],
+            "reasons": [{key: reason[key] for key in ("rule", "because", "words", "references")} for reason in reasons],
             "open_must_asks": [item["id"] for item in urgency["open_must_asks"]],
         },
         "differential": [_condition(entry) for entry in answer["differential"][:_TOP_CONDITIONS]],
         "must_exclude": answer["must_exclude"],
         "investigations": [
-            {key: row[key] for key in ("investigation", "advice", "when", "because")} for row in answer["investigations"]
+            {key: row[key] for key in ("investigation", "advice", "when", "because")}
+            for row in answer["investigations"]
         ],
         "treatment_ladder": {
             "pathway": ladder["pathway"],
             "rungs": [
-                {"rung": rung["rung"], "title": rung["title"], "entries": entries}
+                {
+                    "rung": rung["rung"],
+                    "title": rung["title"],
+                    "entries": entries[:_PER_RUNG],
+                    "more": len(entries[_PER_RUNG:]),
+                }
                 for rung in ladder["rungs"]
                 if (entries := [_treatment(entry) for entry in rung["entries"] if entry["status"] in _SHOWN])
             ],

@@ -44,7 +44,10 @@ class Urgency:
 def triage(fired: Fired, presentation: Presentation, knowledge: Knowledge) -> Urgency:
     """The highest level among the fired rules, or the default policy when none fired."""
     flags = [knowledge.red_flags[conclusion.id] for conclusion in fired if conclusion.kind == "red_flag"]
-    setting = sorted((flag for flag in flags if flag.urgency), key=lambda flag: (-_rank(flag.urgency, knowledge), flag.row, flag.id))
+    setting = sorted(
+        (flag for flag in flags if flag.urgency),
+        key=lambda flag: (-_rank(flag.urgency, knowledge), flag.row, flag.id),
+    )
     default = None if setting else _default(presentation, knowledge)
     level = setting[0].urgency if setting else default.level  # type: ignore[union-attr]
     assert level is not None
@@ -57,7 +60,7 @@ def triage(fired: Fired, presentation: Presentation, knowledge: Knowledge) -> Ur
         words={flag.id: _held(fired[Conclusion("red_flag", flag.id)]) for flag in flags},
         open_items=items,
         would_change=_would_change(level, presentation, knowledge),
-        notices=tuple(_no_downgrade(flag) for flag in flags if flag.notice),
+        notices=tuple(_no_downgrade(flag) for flag in flags if flag.then.notice),
     )
 
 

@@ -1,0 +1,283 @@
+"""The answer as a contract: every field described. The answer is built as plain data; a test holds the two together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from schemas.knowledge import ACTIONS, GRADES, LEVELS, SEVERITIES, STATUSES
+
+_OFFER_STATES = ("recommended", "consider", "caution", "not_yet", "excluded")
+
+
+class Strict(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+def text(description: str, *, none: bool = False, example: object = None) -> fields.String:
+    return fields.String(required=True, allow_none=none, metadata=_about(description, example))
+
+
+def one_of(values: tuple[str, ...], description: str, *, none: bool = False) -> fields.String:
+    allowed = validate.OneOf([*values, None] if none else list(values))
+    return fields.String(required=True, allow_none=none, validate=allowed, metadata=_about(description))
+
+
+def number(description: str, *, none: bool = False, example: object = None) -> fields.Float:
+    return fields.Float(required=True, allow_none=none, metadata=_about(description, example))
+
+
+def flag(description: str) -> fields.Boolean:
+    return fields.Boolean(required=True, metadata=_about(description))
+
+
+def texts(description: str) -> fields.List[Any]:
+    return fields.List(fields.String(), required=True, metadata=_about(description))
+
+
+def many(schema: type[Schema], description: str) -> fields.List[Any]:
+    return fields.List(fields.Nested(schema), required=True, metadata=_about(description))
+
+
+def part(schema: type[Schema], description: str, *, none: bool = False) -> fields.Nested:
+    return fields.Nested(schema, required=True, allow_none=none, metadata=_about(description))
+
+
+def _about(description: str, example: object = None) -> dict[str, Any]:
+    return {"description": description} | ({"example": example} if example is not None else {})
+
+
+_REFERENCES = "Reference keys; each resolves under /v1/references/{id}"
+_STATUS = "Whether the figures were read in the source (verified), partly, recalled, or are an estimate"
+
+
+class KnowledgeStamp(Strict):
+    version = text("Version of the knowledge", example="0.1.0")
+    sha256 = text("SHA-256 over every rule file; the same input and hash give the same answer")
+
+
+class Reason(Strict):
+    rule = text("Red-flag rule id (/v1/red-flags/{id}), or default_policy", example="incomplete_cauda_equina")
+    row = text("Row of the evidence file that the rule encodes", example="E-03")
+    title = text("What the rule is about")
+    level = one_of(LEVELS, "Level that the rule sets")
+    words = texts("Words that held; a word that starts with absent: was said to be absent")
+    because = text("The reason, for a clinician")
+    within = text("Time limit", none=True)
+    guideline = text("Guideline behind the action", none=True)
+    references = texts(_REFERENCES)
+    evidence_status = one_of(STATUSES, _STATUS)
+
+
+class WouldChange(Strict):
+    word = text("Finding that would raise the level if it were present", example="limb_weakness_any")
+    label = text("Its label")
+    to = one_of(LEVELS, "Level that it would give")
+    rule = text("Rule that would fire")
+
+
+class OpenMustAsk(Strict):
+    id = text("Must-ask item", example="F-01")
+    question = text("What is to be asked")
+    findings = texts("Findings that answer it: one present, or all absent")
+    could_raise_to = one_of(LEVELS, "Highest level that the answer could lead to")
+
+
+class UrgencyPart(Strict):
+    level = one_of(LEVELS, "Urgency level")
+    label = text("The level in words")
+    provisional = flag("True while must-asks of the level are open: the level is then 'at least'")
+    statement = text("What provisional means; null when the level is final", none=True)
+    within = text("Time limit")
+    disposition = text("Where the person should be seen")
+    actions = texts("First actions, in order")
+    reasons = many(Reason, "Every rule that fired and sets a level, the strongest first")
+    would_change = many(WouldChange, "Single findings, not denied so far, that would raise the level")
+    open_must_asks = many(OpenMustAsk, "What must be answered before the level is final, the most dangerous first")
+
+
+class LedgerLine(Strict):
+    word = text("Finding, derived word or score band", example="pain_below_knee")
+    state = one_of(("present", "absent"), "How it was answered")
+    frequency = number("P(present | condition); null where only a published ratio exists", none=True)
+    background = number("P(present | ordinary mechanical back pain)", none=True)
+    lr = number("Likelihood ratio used: frequency over background, or that of absence", example=8.9)
+    counted = number("Share of its logarithm that was counted (correlated findings count less)", example=0.5)
+    published_lr = number("Ratio as a paper prints it, beside the model's", none=True)
+    published_references = texts(_REFERENCES)
+    differs = text("Why the two differ, where they do", none=True)
+    grade = one_of(GRADES, "A systematic review, B good study, C weak, D estimate")
+    evidence_status = one_of(STATUSES, _STATUS)
+    references = texts(_REFERENCES)
+
+
+class DifferentialEntry(Strict):
+    condition = text("Condition id (/v1/conditions/{id})", example="disc_herniation")
+    label = text("Its name")
+    serious = flag("Whether it must never be called excluded by this service")
+    probability = number("Posterior over all ranked conditions, 0 to 1", example=0.31)
+    likelihood = text("likely, possible or unlikely; null until the gate of routine is answered", none=True)
+    prior = number("Prior weight for this setting and age, 0 to 1", example=0.05)
+    icd10cm = text("ICD-10-CM code", none=True, example="M51.16")
+    snomed = text("SNOMED CT concept, only where the evidence is sure", none=True)
+    root_level = text("Nerve root that the signs are most consistent with", none=True)
+    for_ = fields.List(fields.Nested(LedgerLine), required=True, data_key="for", metadata=_about("What speaks for it"))
+    against = many(LedgerLine, "What speaks against it, the heaviest first")
+
+
+class MustExclude(Strict):
+    condition = text("Serious condition")
+    label = text("Its name")
+    because = one_of(("red_flag", "probability"), "Why it is listed, whatever its rank")
+    rule = fields.String(metadata=_about("The red flag that suspects it"))
+    probability = fields.Float(metadata=_about("Its posterior"))
+    threshold = fields.Float(metadata=_about("Test threshold that the posterior passes"))
+
+
+class ScoreItem(Strict):
+    name = text("Item")
+    low = number("Fewest points it can still give")
+    high = number("Most points it can still give")
+
+
+class ScoreReading(Strict):
+    score = text("Score id (/v1/scores/{id})", example="news2_total")
+    low = number("Lowest possible total")
+    high = number("Highest possible total")
+    range = fields.List(fields.Float(), required=True, metadata=_about("Range of the score"))
+    band = text("Band, once the whole interval lies in it", none=True)
+    complete = flag("Whether every item is answered")
+    items = many(ScoreItem, "Points item by item")
+    source = text("Where the score comes from", none=True)
+    note = text("What to know when reading it", none=True)
+
+
+class Investigation(Strict):
+    investigation = text("Investigation id", example="mri_lumbar")
+    label = text("Its name")
+    advice = one_of(("order", "consider", "do_not_order"), "What is advised")
+    when = text("When, or while what holds", none=True)
+    condition = text("Condition it is for")
+    acr = text("ACR appropriateness category", none=True)
+    because = text("Why")
+    evidence_status = one_of(STATUSES, _STATUS)
+    references = texts(_REFERENCES)
+
+
+class SafetyLine(Strict):
+    rule = text("Safety rule", example="X006")
+    title = text("What it is about")
+    action = one_of(ACTIONS, "exclude, caution, or an instruction that leaves the status as it is")
+    severity = one_of(SEVERITIES, "What is at stake")
+    words = texts("Words that held")
+    because = text("Why")
+    instead = text("What to offer instead", none=True)
+    references = texts(_REFERENCES)
+    evidence_status = one_of(STATUSES, _STATUS)
+
+
+class LadderEntry(Strict):
+    treatment = text("Treatment id (/v1/treatments/{id})", example="ibuprofen_oral")
+    label = text("Its name")
+    status = one_of(_OFFER_STATES, "What the rules make of it for this person")
+    conditions = texts("Leading conditions that it is for")
+    because = text("Why it has this status")
+    until = text("What would open it, for not_yet", none=True)
+    use = text("How it is used", none=True)
+    dose = text("Dose range; null unless it is proposed", none=True)
+    judge_after = text("When to judge the effect", none=True)
+    checks = texts("What to check or to ask first")
+    guidelines = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        metadata=_about("Position of each guideline"),
+    )
+    evidence_status = one_of(STATUSES, _STATUS)
+    references = texts(_REFERENCES)
+    safety = many(SafetyLine, "Safety rules that fired")
+    alternatives = texts("Treatments to offer instead of an excluded one")
+
+
+class RungPart(Strict):
+    rung = fields.Integer(required=True, metadata=_about("0 self-care to 6 surgery"))
+    title = text("What the rung holds")
+    enter_when = text("When it is entered")
+    entries = many(LadderEntry, "Entries, proposed ones first; excluded ones stay, with the reason")
+
+
+class NotRecommended(Strict):
+    treatment = text("Treatment id, where the row is about one", none=True)
+    label = text("What is advised against")
+    row = text("Evidence row")
+    because = text("Why")
+    instead = text("What to offer instead", none=True)
+    evidence_status = one_of(STATUSES, _STATUS)
+    references = texts(_REFERENCES)
+
+
+class PathwayPart(Strict):
+    pathway = text("Pathway id (/v1/pathways/{id}), or the rule whose actions apply")
+    title = text("What is suspected")
+    actions = texts("First actions, in order")
+    avoid = texts("What not to do meanwhile")
+    within = text("Time limit")
+    also = texts("Further pathways that fit")
+    evidence_status = one_of(STATUSES, _STATUS)
+    references = texts(_REFERENCES)
+    statement = text("That the pathway replaces the ladder")
+
+
+class LadderPart(Strict):
+    pathway = part(PathwayPart, "In an emergency, what replaces the ladder; else null", none=True)
+    conditions = texts("Leading conditions that the ladder is made for")
+    rungs = many(RungPart, "Conservative to interventional; empty in an emergency")
+    not_recommended = many(NotRecommended, "What is advised against, and what to offer instead")
+
+
+class Question(Strict):
+    finding = text("Finding to ask for", example="urinary_retention")
+    question = text("The question in plain language")
+    kind = one_of(("history", "examination", "context", "investigation"), "Who or what can answer it")
+    why = text("Open must-ask, or how much it tells")
+    if_present = text("The leading three after a yes, as shares of the leading conditions")
+    if_absent = text("The leading three after a no")
+
+
+class NoticePart(Strict):
+    kind = text("Kind of notice", example="medication_not_checked")
+    value = text("What it is about: an id, or the name as it was sent")
+    text = text("What it means")
+
+
+class Assessment(Strict):
+    knowledge = part(KnowledgeStamp, "Which knowledge answered")
+    intended_use = text("What the answer is for, and what it is not")
+    urgency = part(UrgencyPart, "How soon, where, why, and what is still open")
+    differential = many(DifferentialEntry, "Ranked conditions, most probable first")
+    must_exclude = many(MustExclude, "Serious conditions to exclude, whatever their rank")
+    scores = many(ScoreReading, "Scores with at least half of their items answered")
+    investigations = many(Investigation, "What to order, and what not to order")
+    treatment_ladder = part(LadderPart, "The ladder for this person")
+    questions = many(Question, "What to ask next, the best first")
+    notices = many(NoticePart, "What was not checked, assumed, left out or contradictory")
+
+
+class ErrorItem(Strict):
+    pointer = text("JSON pointer to the value", example="/findings/feever")
+    detail = text("What is wrong and how to mend it")
+    closest = fields.List(fields.String(), metadata=_about("Closest known ids"))
+
+
+class Problem(Strict):
+    type = text("about:blank")
+    title = text("Name of the status")
+    status = fields.Integer(required=True, metadata=_about("HTTP status"))
+    detail = text("What happened, and the mend")
+    errors = fields.List(fields.Nested(ErrorItem), metadata=_about("One entry for each bad value"))
+
+
+COMPONENTS: Mapping[str, type[Schema]] = {"Assessment": Assessment, "Problem": Problem}
