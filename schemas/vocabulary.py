@@ -198,7 +198,7 @@ class ScoreItemSchema(Record):
     name = fields.String(required=True)
     points = Number()
     word = TermField()
-    one_of = Tuples(fields.Nested("self"))
+    one_of = Tuples(fields.Nested("ScoreItemSchema"))
     path = fields.String(data_key="from")
     bands = _bands()
     codes = fields.Dict(keys=fields.String(), values=Number())
