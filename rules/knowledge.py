@@ -170,18 +170,23 @@ class Knowledge:
     @cached_property
     def reach(self) -> Mapping[str, str]:
         """Must-ask item -> the highest level of any rule that reads one of its findings."""
-        reading: dict[str, str] = {}
-        for antecedent, level, _ in self.urgency_antecedents:
-            for literal in antecedent:
-                if not literal.startswith("free:"):
-                    for word in (literal, *self.parts(literal)):
-                        reading.setdefault(word, level)
         ranks = {level: entry.rank for level, entry in self.levels.items()}
         lowest = min(ranks, key=lambda level: ranks[level])
-        return {
-            item: max((reading.get(finding, lowest) for finding in entry.findings), key=lambda level: ranks[level])
+        reached = {
+            item: [level for finding in entry.findings for _, level in self.urgency_readers[finding]]
             for item, entry in self.must_ask.items()
         }
+        return {item: max(found, key=lambda level: ranks[level], default=lowest) for item, found in reached.items()}
+
+    @cached_property
+    def urgency_readers(self) -> Mapping[str, tuple[tuple[Antecedent, str], ...]]:
+        """Finding -> (antecedent, level) of every urgency rule that reads it, directly or through another word."""
+        readers: dict[str, list[tuple[Antecedent, str]]] = {finding: [] for finding in self.findings}
+        for antecedent, level, _ in self.urgency_antecedents:
+            read = {part for literal in antecedent for part in (literal, *self.parts(literal))}
+            for finding in read & readers.keys():
+                readers[finding].append((antecedent, level))
+        return {finding: tuple(found) for finding, found in readers.items()}
 
     def lines(self) -> Iterator[tuple[str, Conclusion, tuple[Line, ...]]]:
         """Every rule of the rule language as (concern, conclusion, lines)."""

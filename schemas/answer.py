@@ -259,7 +259,7 @@ class Assessment(Strict):
     urgency = part(UrgencyPart, "How soon, where, why, and what is still open")
     differential = many(DifferentialEntry, "Ranked conditions, most probable first")
     must_exclude = many(MustExclude, "Serious conditions to exclude, whatever their rank")
-    scores = many(ScoreReading, "Scores with at least half of their items answered")
+    scores = many(ScoreReading, "Scores that said something; an interval where items are missing")
     investigations = many(Investigation, "What to order, and what not to order")
     treatment_ladder = part(LadderPart, "The ladder for this person")
     questions = many(Question, "What to ask next, the best first")

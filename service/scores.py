@@ -1,4 +1,4 @@
-"""The scores that were decided, or that can still be, shown with their items and as an interval."""
+"""The scores that said something, with their items, as intervals where items are missing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from service.findings import Presentation
 
 
 def read(presentation: Presentation, knowledge: Knowledge) -> list[dict[str, Any]]:
-    """Every score that applies and of which at least half of the items are answered."""
+    """Every score whose band is decided, or of which a word that rules read is present."""
+    used = {word.score for name, word in knowledge.derived.items() if word.score and presentation.present(name)}
     shown = []
     for name, reading in sorted(presentation.words.readings.items()):
-        answered = [item for item in reading.items if item.low == item.high]
-        if 2 * len(answered) < len(reading.items):
+        if reading.band is None and name not in used:
             continue
         score = knowledge.scores[name]
         shown.append(
@@ -23,7 +23,7 @@ def read(presentation: Presentation, knowledge: Knowledge) -> list[dict[str, Any
                 "high": reading.high,
                 "range": list(score.range),
                 "band": reading.band,
-                "complete": len(answered) == len(reading.items),
+                "complete": all(item.low == item.high for item in reading.items),
                 "items": [{"name": item.name, "low": item.low, "high": item.high} for item in reading.items],
                 "source": score.source,
                 "note": score.note,

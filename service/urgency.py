@@ -110,7 +110,16 @@ def gate(level: str, presentation: Presentation, knowledge: Knowledge) -> list[s
 
 def _open(level: str, presentation: Presentation, knowledge: Knowledge) -> tuple[str, ...]:
     items = gate(level, presentation, knowledge)
-    return tuple(sorted(items, key=lambda item: (-_rank(knowledge.reach[item], knowledge), item)))
+    return tuple(sorted(items, key=lambda item: (*_danger(item, presentation, knowledge), item)))
+
+
+def _danger(item: str, presentation: Presentation, knowledge: Knowledge) -> tuple[int, int]:
+    """How far a present finding of the item could move the level, and how little else that would need."""
+    reading = [row for finding in knowledge.must_ask[item].findings for row in knowledge.urgency_readers[finding]]
+    return min(
+        ((-_rank(level, knowledge), len(antecedent - presentation.literals)) for antecedent, level in reading),
+        default=(0, 0),
+    )
 
 
 def _default(presentation: Presentation, knowledge: Knowledge) -> DefaultLevel:

@@ -1,0 +1,31 @@
+# Two stages: the first compiles durable-rules from its source archive, the second has no compiler.
+FROM python:3.11-slim-bookworm AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY requirements/build.txt requirements/runtime.txt requirements/
+RUN python -m venv /opt/lumbar \
+ && /opt/lumbar/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+ && CC="gcc -O2" /opt/lumbar/bin/pip install --no-cache-dir --require-hashes \
+      --no-build-isolation --no-binary durable-rules -r requirements/runtime.txt \
+ && /opt/lumbar/bin/pip uninstall --yes setuptools wheel pip
+
+FROM python:3.11-slim-bookworm
+LABEL org.opencontainers.image.title="Lumbar" \
+      org.opencontainers.image.description="Clinician decision support for low back pain"
+ENV PATH=/opt/lumbar/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2
+RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin lumbar
+WORKDIR /srv/lumbar
+COPY --from=build /opt/lumbar /opt/lumbar
+COPY wsgi.py gunicorn.conf.py openapi.yaml ./
+COPY schemas schemas
+COPY rules rules
+COPY service service
+USER 10001
+EXPOSE 8000
+# gunicorn keeps its heartbeat files in memory, so the root file system can be read-only (docker run --read-only).
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+CMD ["gunicorn", "--bind", "0.0.0.0:8000", "--worker-tmp-dir", "/dev/shm", "wsgi:app"]
