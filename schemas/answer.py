@@ -185,6 +185,7 @@ class LadderEntry(Strict):
     status = one_of(_OFFER_STATES, "What the rules make of it for this person")
     conditions = texts("Leading conditions that it is for")
     because = text("Why it has this status")
+    effect = text("What it does, with the effect size as printed")
     until = text("What would open it, for not_yet", none=True)
     use = text("How it is used", none=True)
     dose = text("Dose range; null unless it is proposed", none=True)

@@ -21,7 +21,7 @@ class _Draft:
 
     treatment: Treatment
     status: str
-    because: list[str]
+    lowered: list[str]
     checks: list[str]
     until: str | None = None
     safety: list[dict[str, Any]] = field(default_factory=list)
@@ -30,8 +30,8 @@ class _Draft:
         """Take the entry down, never up; say why."""
         if _ORDER.index(status) > _ORDER.index(self.status):
             self.status = status
-        if reason not in self.because:
-            self.because.append(reason)
+        if reason not in self.lowered:
+            self.lowered.append(reason)
 
 
 _ORDER = ("recommended", "consider", "caution", "not_yet", "excluded", "not_recommended")
@@ -80,8 +80,7 @@ def _drafts(fitting: Fired, knowledge: Knowledge) -> list[_Draft]:
     for name, number in sorted(first.items(), key=lambda pair: (knowledge.treatments[pair[0]].rung, pair[0])):
         treatment = knowledge.treatments[name]
         offer = treatment.offer[number]
-        reasons = [treatment.because] if treatment.because else []
-        drafts.append(_Draft(treatment, offer.status, reasons, list(treatment.checks), offer.until))
+        drafts.append(_Draft(treatment, offer.status, [], list(treatment.checks), offer.until))
     return drafts
 
 
@@ -206,7 +205,8 @@ def _entry(draft: _Draft, conditions: Sequence[str]) -> dict[str, Any]:
         "label": treatment.label,
         "status": draft.status,
         "conditions": [name for name in conditions if name in treatment.conditions],
-        "because": " ".join(draft.because),
+        "because": " ".join(draft.lowered) or treatment.because,
+        "effect": treatment.because,
         "until": draft.until if draft.status == "not_yet" else None,
         "use": treatment.use,
         "dose": treatment.dose if draft.status in _PROPOSED else None,
@@ -246,7 +246,7 @@ def _not_recommended(drafts: list[_Draft], fitting: Fired, knowledge: Knowledge)
                     "treatment": draft.treatment.id,
                     "label": draft.treatment.label,
                     "row": draft.treatment.row,
-                    "because": " ".join(draft.because),
+                    "because": draft.treatment.because,
                     "instead": None,
                     "evidence_status": draft.treatment.evidence_status,
                     "references": list(draft.treatment.references),

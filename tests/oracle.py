@@ -1,0 +1,158 @@
+"""The oracle: the rule files read the way a person reads them, without the engine and without its compiler.
+
+It opens the YAML itself and reads each line of `when` in three values. A word is present, said to be absent, or
+unknown; a line holds when every part of it is true, and a part that is unknown is not true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Truth = bool | None
+Key = tuple[str, str, int]
+"""Kind of rule, id, part: the same three that the knowledge calls a conclusion."""
+
+When = list[list[Any]]
+Tables = Mapping[str, Mapping[Key, When]]
+"""Concern -> rule -> its lines, as they stand in the file."""
+
+CONCERNS = ("patterns", "evidence", "urgency", "treatment", "safety")
+
+
+@dataclass(frozen=True)
+class Person:
+    """What is known: words that are present, words that were said to be absent; all others are unknown."""
+
+    present: frozenset[str]
+    absent: frozenset[str] = frozenset()
+
+    def truth(self, word: str) -> Truth:
+        """Whether a word is present, None where nobody knows."""
+        if word in self.present:
+            return True
+        return False if word in self.absent else None
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The rules as they stand in the files."""
+
+    tables: Tables
+    evidence: frozenset[str] = frozenset()
+    concludes: Mapping[str, str] = field(default_factory=dict)
+    """Pattern -> the word that it adds."""
+    contradictions: frozenset[tuple[str, str]] = frozenset()
+
+    def fires(self, concern: str, person: Person) -> set[Key]:
+        """The rules of one concern that fire."""
+        if concern == "evidence":
+            return {("present", word, 0) for word in self.evidence & person.present} | {
+                ("absent", word, 0) for word in self.evidence & person.absent
+            }
+        doubtful = self._contradicted(person)
+        return {
+            key
+            for key, when in self.tables[concern].items()
+            if any(line_holds(line, person, doubtful) for line in when)
+        }
+
+    def all_concerns(self, person: Person) -> dict[str, set[Key]]:
+        """Every concern; the words that patterns conclude are present for the others."""
+        patterns = self.fires("patterns", person)
+        wiser = Person(person.present | {self.concludes[name] for _, name, _ in patterns}, person.absent)
+        return {
+            "patterns": patterns,
+            **{concern: self.fires(concern, wiser) for concern in CONCERNS if concern != "patterns"},
+        }
+
+    def _contradicted(self, person: Person) -> frozenset[str]:
+        """Present words that another present word contradicts: they block nothing, the worse of the two holds."""
+        pairs = (pair for pair in self.contradictions if person.present.issuperset(pair))
+        return frozenset(word for pair in pairs for word in pair)
+
+
+def line_holds(line: Iterable[Any], person: Person, doubtful: Collection[str] = ()) -> bool:
+    """Whether every part of a line is true; unknown is not true."""
+    return all(part_truth(part, person, doubtful) is True for part in line)
+
+
+def part_truth(part: Any, person: Person, doubtful: Collection[str] = ()) -> Truth:
+    """One part of a line: a word, an absence, an exclusion or a count."""
+    if isinstance(part, str):
+        return person.truth(part)
+    ((idea, about),) = part.items()
+    if idea == "absent":
+        known = person.truth(about)
+        return None if known is None else not known
+    if idea == "unless":
+        return person.truth(about) is not True or about in doubtful
+    if idea == "at_least":
+        values = [person.truth(word) for word in about["of"]]
+        if values.count(True) >= about["n"]:
+            return True
+        return None if values.count(True) + values.count(None) >= about["n"] else False
+    raise ValueError(f"not in the rule language: {part!r}")
+
+
+def read(folder: Path) -> Oracle:
+    """Read every rule below a folder of rule files."""
+    patterns = {file["id"]: file for file in _files(folder / "patterns")}
+    findings = _parse(folder / "vocabulary" / "findings.yaml")
+    ranked = [file for file in _files(folder / "conditions") if "priors" in file]
+    return Oracle(
+        tables={
+            "patterns": {("pattern", name, 0): file["when"] for name, file in patterns.items()},
+            "urgency": {("red_flag", file["id"], 0): file["when"] for file in _files(folder / "red_flags")},
+            "treatment": dict(_treatment(folder)),
+            "safety": {
+                ("safety", rule["id"], 0): rule["when"]
+                for sheet in _files(folder / "safety")
+                for rule in sheet["rules"]
+            },
+        },
+        evidence=frozenset(
+            word
+            for condition in ranked
+            for word in (*condition.get("frequencies", ()), *condition.get("composites", ()))
+        ),
+        concludes={name: file["then"]["finding"] for name, file in patterns.items()},
+        contradictions=frozenset(
+            (name, other) for name, finding in findings.items() for other in finding.get("contradicts", ())
+        ),
+    )
+
+
+def examples(folder: Path) -> Iterator[tuple[Key, bool, Mapping[str, Any]]]:
+    """Every example of every rule: the rule, whether it must fire, and the presentation."""
+    rules = [(("red_flag", file["id"], 0), file) for file in _files(folder / "red_flags")]
+    rules += [(("pattern", file["id"], 0), file) for file in _files(folder / "patterns")]
+    rules += [(("safety", rule["id"], 0), rule) for sheet in _files(folder / "safety") for rule in sheet["rules"]]
+    for key, rule in rules:
+        yield from ((key, True, example) for example in rule["examples"]["fires"])
+        yield from ((key, False, example) for example in rule["examples"]["silent"])
+
+
+def _treatment(folder: Path) -> Iterator[tuple[Key, When]]:
+    for file in _files(folder / "treatments"):
+        for number, offer in enumerate(file.get("offer", ())):
+            yield ("offer", file["id"], number), offer["when"]
+    for row in _parse(folder / "advice" / "do_not.yaml"):
+        yield ("do_not", row["id"], 0), row["when"]
+    for file in _files(folder / "conditions"):
+        for number, test in enumerate(file.get("work_up", ())):
+            if "lines" in test:
+                yield ("work_up", file["id"], number), test["lines"]
+
+
+def _files(folder: Path) -> list[Any]:
+    return [_parse(file) for file in sorted(folder.glob("*.yaml"))]
+
+
+def _parse(file: Path) -> Any:
+    # yaml.safe_load with the parser written in C, where there is one: the same language, ten times as fast
+    return yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -1,0 +1,467 @@
+"""Helpers that several test modules share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rules
+from rules.files import KnowledgeError
+from rules.words import Vocabulary
+from schemas.vocabulary import DerivedSchema, FindingSchema, ScoreSchema
+
+KNOWLEDGE: Mapping[str, str] = {
+    "vocabulary/findings.yaml": """\
+fever:
+  kind: history
+  label: Fever
+  question: Have you had a fever?
+  group: infection
+  also_present_if: temperature_raised
+  also_absent_if: temperature_normal
+rigors:
+  kind: history
+  label: Shaking chills
+  question: Have you had shaking chills?
+  groups_also: [infection]
+chills:
+  kind: history
+  label: Chills
+  question: Have you had chills?
+  implied_by: [rigors]
+  absent_clears: [rigors]
+urinary_retention:
+  kind: history
+  label: Unable to pass urine
+  question: Are you unable to pass urine?
+bladder_change:
+  kind: history
+  label: Change in passing urine
+  question: Has passing urine changed?
+  implied_by: [urinary_retention]
+saddle_numbness:
+  kind: examination
+  label: Numb saddle area
+  question: Is the saddle area numb?
+  prompted_by: long_episode
+pain_improving:
+  kind: history
+  label: Pain is improving
+  question: Is the pain getting better?
+  contradicts: [pain_worsening]
+pain_worsening:
+  kind: history
+  label: Pain is getting worse
+  question: Is the pain getting worse?
+recent_vaccine:
+  kind: history
+  label: Vaccine in the last days
+  question: Have you had a vaccine in the last days?
+stiffness:
+  kind: history
+  label: Stiff back
+  question: Is the back stiff?
+""",
+    "vocabulary/observations.yaml": """\
+temperature_c: {label: Temperature, unit: degrees Celsius, plausible: [30, 43]}
+pulse: {label: Pulse, unit: per minute, plausible: [20, 250]}
+alertness: {label: Alertness, values: [alert, drowsy]}
+""",
+    "vocabulary/derived.yaml": """\
+temperature_raised: {from: observations.temperature_c, at_least: 38}
+temperature_normal: {from: observations.temperature_c, below: 37.5}
+older: {from: patient.age_years, at_least: 65, group: age}
+long_episode: {from: episode.duration_days, at_least: 42}
+infection_signs: {any: [fever, chills]}
+cauda_signs: {all: [saddle_numbness, bladder_change], applies_if: older}
+two_signs: {of: [fever, chills, {absent: stiffness}], at_least: 2}
+thin_blood: {any: ['medication_class:anticoagulant', 'allergy:latex']}
+very_sick: {score: ward_score, at_least: 3}
+tablets_failed: {tried: {treatment: tablets_any, weeks_at_least: 2, response_in: [none, partial]}}
+""",
+    "vocabulary/scores.yaml": """\
+ward_score:
+  items:
+    - {name: fever, points: 2, word: fever}
+    - {name: pulse, from: observations.pulse, bands: [[null, 90, 0], [91, null, 1]]}
+    - name: alertness
+      one_of:
+        - {name: stiff, points: 1, word: stiffness}
+        - {name: drowsy, from: observations.alertness, codes: {alert: 0, drowsy: 1}}
+  range: [0, 4]
+  bands: {low: [0, 1], high: [2, 4]}
+""",
+    "vocabulary/not_coded.yaml": """\
+old_score: {reason: its weights are not printed, source: the paper}
+""",
+    "vocabulary/medications.yaml": """\
+anticoagulant: {label: Anticoagulant, kind: class, classes: []}
+coumarin: {label: Coumarin, kind: class, classes: [anticoagulant]}
+warfarin: {label: Warfarin, kind: ingredient, classes: [coumarin]}
+nsaid: {label: Anti-inflammatory drug, kind: class, classes: []}
+ibuprofen: {label: Ibuprofen, kind: ingredient, classes: [nsaid]}
+""",
+    "vocabulary/allergens.yaml": """\
+latex: {label: Latex}
+""",
+    "vocabulary/treatment_groups.yaml": """\
+tablets_any: {label: Any tablets, rung: 1, covers: [ibuprofen_tablets]}
+""",
+    "vocabulary/must_ask.yaml": """\
+F-01:
+  item: Change in passing water
+  findings: [urinary_retention, bladder_change]
+  gates: [routine, self_care]
+  if_unknown: urgent_same_day
+  action_if_unknown: same-day bladder scan
+F-02:
+  item: Numbness between the legs
+  findings: [saddle_numbness]
+  gates: [routine]
+  if_unknown: urgent_same_day
+  action_if_unknown: same-day examination
+  applies_if: older
+""",
+    "vocabulary/levels.yaml": """\
+emergency:
+  rank: 5
+  label: Now
+  limit: minutes
+  place: hospital
+  must_be_answered: []
+urgent_same_day:
+  rank: 4
+  label: Today
+  limit: 24 hours
+  place: clinic
+  must_be_answered: [F-01]
+urgent_2_weeks:
+  rank: 3
+  label: Soon
+  limit: 14 days
+  place: clinic
+  must_be_answered: [F-01]
+routine:
+  rank: 2
+  label: Planned
+  limit: 12 weeks
+  place: practice
+  must_be_answered: [F-01]
+  if_applicable: [F-02]
+self_care:
+  rank: 1
+  label: At home
+  limit: none
+  place: home
+  must_be_answered: [F-01, F-02]
+""",
+    "vocabulary/settings.yaml": """\
+primary_care: {label: Primary care, prior_column: primary care}
+emergency: {label: Emergency department, prior_column: ED}
+""",
+    "vocabulary/fields.yaml": """\
+patient.age_years: {type: number, plausible: [0, 120]}
+patient.sex: {type: code, values: [female, male]}
+episode.duration_days: {type: number, plausible: [0, 36500]}
+medications: {type: list of medication or class ids}
+allergies: {type: list of medication or allergen ids}
+treatments_tried.treatment: {type: treatment id}
+""",
+    "vocabulary/groups.yaml": """\
+infection: {source: one illness}
+age: {source: one birthday}
+""",
+    "references.yaml": """\
+paper: {citation: "A paper 2020", url: "https://example.org/paper"}
+guideline: {citation: A guideline 2021}
+""",
+    "conditions/plain_strain.yaml": """\
+id: plain_strain
+label: Ordinary mechanical pain
+family: mechanical
+serious: false
+priors:
+  settings:
+    primary_care: [{below: 50, percent: 70}, {at_least: 50, percent: 60}]
+    emergency: [{percent: 50}]
+  grade: D
+  evidence_status: estimate
+  references: [paper]
+frequencies:
+  fever: {f: 0.02, grade: D, status: estimate, source: an estimate, references: [paper]}
+  stiffness: {f: 0.5, grade: D, status: estimate, source: an estimate, references: [paper]}
+  older: {f: 0.2, grade: D, status: estimate, source: an estimate, references: [paper]}
+published:
+  - {word: fever, lr_present: 9, grade: A, evidence_status: verified, references: [paper]}
+""",
+    "conditions/spinal_infection.yaml": """\
+id: spinal_infection
+label: Infection of the spine
+family: infection
+serious: true
+codes:
+  icd10cm: {code: M46.20, title: Osteomyelitis of vertebra, references: [paper]}
+priors:
+  settings:
+    primary_care: [{percent: 0.1}]
+    emergency: [{percent: 1}]
+  modifiers:
+    - {word: chills, factor: 3, row: R1, evidence_status: recalled, references: [guideline]}
+  grade: D
+  evidence_status: estimate
+  references: [paper]
+frequencies:
+  fever: {f: 0.4, range: [0.3, 0.5], grade: B, status: verified, source: a series, references: [paper]}
+  stiffness: {f: 0.6, grade: D, status: estimate, source: an estimate, references: [paper]}
+composites: ['ward_score:high']
+published:
+  - {word: fever, lr_present: 20, grade: A, evidence_status: verified, references: [paper]}
+  - {word: 'ward_score:high', lr_present: 3, lr_absent: 0.5, grade: B, evidence_status: verified, references: [paper]}
+course:
+  - {text: Weeks of treatment., evidence_status: verified, references: [guideline]}
+work_up:
+  - investigation: mri
+    label: MRI of the spine
+    advice: order
+    lines:
+      - [fever, 'condition:spinal_infection']
+    because: It shows infection early.
+    evidence_status: verified
+    references: [guideline]
+""",
+    "red_flags/suspected_infection.yaml": """\
+id: suspected_infection
+row: E-01
+title: Suspected infection of the spine
+review: draft
+evidence_status: verified
+references: [paper, guideline]
+when:
+  - [fever, pain_worsening, {unless: recent_vaccine}]
+  - [{at_least: {n: 2, of: [rigors, saddle_numbness, older]}}]
+  - ['unknown:F-01', infection_signs]
+then:
+  urgency: urgent_same_day
+  suspects: [spinal_infection]
+within: Examined today
+disposition: Same-day clinic
+actions: [Blood tests]
+because: Infection of the spine is dangerous.
+not_alone: [fever]
+examples:
+  fires:
+    - {fever: present, pain_worsening: present}
+    - {rigors: present, patient.age_years: 65}
+    - {bladder_change: unknown, chills: present}
+  silent:
+    - {fever: present, pain_worsening: present, recent_vaccine: present}
+    - {fever: present}
+""",
+    "patterns/sick_pattern.yaml": """\
+id: sick_pattern
+row: P1
+title: A sick person
+label: looks sick
+review: draft
+evidence_status: verified
+references: [paper]
+when:
+  - [fever, chills]
+then: {finding: looks_sick}
+because: Both point the same way.
+examples:
+  fires: [{fever: present, chills: present}]
+  silent: [{fever: present}]
+""",
+    "treatments/ibuprofen_tablets.yaml": """\
+id: ibuprofen_tablets
+row: T01
+label: Ibuprofen
+rung: 1
+kind: drug
+conditions: [plain_strain]
+drugs: [ibuprofen]
+evidence_status: verified
+references: [paper]
+offer:
+  - {status: consider, when: [['condition:plain_strain', 'failed:tablets_any']]}
+  - {status: recommended, when: [['condition:plain_strain']]}
+because: It eases pain a little.
+alternatives: [tablets_any]
+""",
+    "safety/anti_inflammatory.yaml": """\
+id: anti_inflammatory
+title: Anti-inflammatory drugs
+treatments: [ibuprofen_tablets]
+needs:
+  - {field: medications, question: Which medicines are taken?}
+  - {finding: fever, question: Is there fever?, counts_as_known: [infection_signs], applies: older}
+rules:
+  - id: X001
+    title: Blood thinner
+    when: [['medication_class:anticoagulant']]
+    action: exclude
+    severity: critical
+    because: It bleeds.
+    evidence_status: verified
+    references: [guideline]
+    examples:
+      fires: [{medications: [warfarin]}]
+      silent: [{medications: [ibuprofen]}]
+  - id: X002
+    title: Allergy
+    when: [['allergy_class:nsaid'], ['tried:ibuprofen_tablets', older]]
+    treatments: [ibuprofen_tablets]
+    action: caution
+    severity: major
+    because: It may happen again.
+    evidence_status: verified
+    references: [paper]
+    examples:
+      fires: [{allergies: [ibuprofen]}]
+      silent: [{allergies: [latex]}]
+""",
+    "pathways/spinal_infection.yaml": """\
+id: spinal_infection
+row: A1
+title: Infection of the spine
+conditions: [spinal_infection]
+review: draft
+evidence_status: verified
+references: [guideline]
+trigger: Fever and a weak leg
+actions: [Blood cultures]
+avoid: [Delay]
+within: Hours
+""",
+    "advice/do_not.yaml": """\
+- id: N01
+  title: Bed rest
+  treatment: null
+  when:
+    - ['condition:plain_strain']
+  because: It does harm.
+  instead: {text: Stay active, treatments: [ibuprofen_tablets]}
+  evidence_status: verified
+  references: [paper]
+""",
+    "rungs.yaml": """\
+rungs:
+  - {rung: 0, title: Self-care, enter_when: Everyone, evidence_status: verified, references: [paper]}
+  - {rung: 1, title: Tablets, enter_when: In pain, evidence_status: verified, references: [paper]}
+""",
+    "default_urgency.yaml": """\
+default_policy:
+  - row: E-90
+    title: Only a long episode
+    level: routine
+    any_of: [long_episode]
+    because: It is chronic.
+    within: 12 weeks
+    disposition: Practice
+    evidence_status: verified
+    references: [guideline]
+  - row: E-91
+    title: Older
+    level: self_care
+    all_of: [older]
+    needs_gate: true
+    because: It settles.
+    within: 4 weeks
+    disposition: Home
+    evidence_status: verified
+    references: [guideline]
+  - row: E-92
+    title: Nothing else
+    level: routine
+    because: Nothing calls for more.
+    within: 12 weeks
+    disposition: Practice
+    evidence_status: estimate
+    references: [paper]
+""",
+    "policy.yaml": """\
+version: 9.9.9
+grade: D
+evidence_status: estimate
+references: [paper]
+reasoning:
+  default_setting: primary_care
+  outside_scope: older
+  background: plain_strain
+  clip: [0.01, 0.9]
+  dependence_factor: 0.5
+  serious_floor: 0.05
+  age_in_prior: age
+  likelihood: [{word: likely, at_least: 0.5}, {word: unlikely, at_least: 0}]
+  test_threshold: 0.02
+  shown: 12
+ladder:
+  leading_share: 0.25
+  leading_at_least: 0.1
+  leading_at_most: 3
+  hold_levels: [emergency]
+  one_at_a_time: [nsaid]
+  missing_data_caution_up_to_rung: 2
+questions: {at_most: 8, from_top: 5, would_change: 6}
+contact:
+  proxy_unknown: [saddle_numbness]
+  remote_cannot_clear: [fever]
+texts: {intended_use: For clinicians.}
+""",
+}
+"""A small complete knowledge base: file -> text. Each kind of rule, and each kind of reference to another, once."""
+
+
+def write_knowledge(folder: Path, **changes: str | None) -> Path:
+    """Write the small knowledge base below a folder.
+
+    Args:
+        folder: where to; made when missing.
+        changes: file -> its whole text instead, or None to leave it out; `**{"rungs.yaml": "..."}`.
+    """
+    for name, text in {**KNOWLEDGE, **changes}.items():
+        if text is not None:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    return folder
+
+
+def edited(name: str, old: str, new: str) -> dict[str, str]:
+    """A change of write_knowledge: one file with one passage replaced; the passage must stand there once."""
+    text = KNOWLEDGE[name]
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+    return {name: text.replace(old, new)}
+
+
+def line_with(file: Path, text: str) -> int:
+    """The number of the only line of a file that holds a text."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    (number,) = (number for number, line in enumerate(lines, 1) if text in line)
+    return number
+
+
+def complaints(folder: Path) -> list[str]:
+    """What load() says is wrong with a knowledge base, one complaint a line, as `file:line: message`."""
+    with pytest.raises(KnowledgeError) as caught:
+        rules.load(folder)
+    return [line.removeprefix(f"{folder}/") for line in str(caught.value).splitlines()]
+
+
+def vocabulary(
+    findings: Iterable[str] | Mapping[str, Mapping[str, Any]],
+    derived: Mapping[str, Mapping[str, Any]] | None = None,
+    scores: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Vocabulary:
+    """A small vocabulary, written as in the YAML files; label, question and kind of a finding are filled in."""
+    extra = findings if isinstance(findings, Mapping) else {}
+    about = {name: {"kind": "history", "label": name, "question": f"{name}?"} for name in findings}
+    return Vocabulary(
+        {name: FindingSchema().load({**text, **extra.get(name, {})}) for name, text in about.items()},
+        {name: DerivedSchema().load(dict(entry)) for name, entry in (derived or {}).items()},
+        {name: ScoreSchema().load(dict(entry)) for name, entry in (scores or {}).items()},
+    )

@@ -1,0 +1,232 @@
+"""On the real knowledge base the engine says what a plain reading of the YAML files says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+import rules
+from rules import logic
+from rules.engine import Engine
+from rules.knowledge import CONCERNS, Knowledge, trial_words
+from rules.words import Facts
+from tests import oracle as plain
+from tests.oracle import Key, Oracle, Person, Truth, line_holds, part_truth
+
+
+@dataclass
+class Judge:
+    """Puts the same presentation before the engine and before the oracle."""
+
+    knowledge: Knowledge
+    engine: Engine
+    oracle: Oracle
+    seen: dict[frozenset[str], dict[str, set[Key]]] = field(default_factory=dict)
+    """Literals -> what both said, so that no presentation is judged twice."""
+
+    def agreed(self, facts: Facts, extra: Collection[str] = (), about: object = "") -> dict[str, set[Key]]:
+        """What fires in each concern, once engine and oracle have said the same."""
+        words = self.knowledge.vocabulary.derive(facts)
+        extra = facts.listed | trial_words(facts.trials) | frozenset(extra)
+        held = logic.literals(words, extra, self.knowledge.exclusions)
+        if held not in self.seen:
+            present = frozenset(word for word, value in words.state.items() if value)
+            absent = frozenset(words.state.keys() - present)
+            expected = self.oracle.all_concerns(Person(present | extra, absent))
+            found = self._engine_says(held)
+            for concern in CONCERNS:
+                odd = found[concern] ^ expected[concern]
+                assert not odd, f"{about}: {concern}: engine and oracle differ on {sorted(odd)}"
+            self.seen[held] = found
+        return self.seen[held]
+
+    def _engine_says(self, held: frozenset[str]) -> dict[str, set[Key]]:
+        patterns = self._concluded("patterns", held)
+        held = held | {self.knowledge.patterns[name].concludes for _, name, _ in patterns}
+        others = {concern: self._concluded(concern, held) for concern in CONCERNS if concern != "patterns"}
+        return {"patterns": patterns, **others}
+
+    def _concluded(self, concern: str, held: frozenset[str]) -> set[Key]:
+        return {
+            (each.kind, each.id, each.part)
+            for each in self.knowledge.conclude(concern, self.engine.fire(concern, held))
+        }
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Oracle:
+    return plain.read(rules.HERE)
+
+
+@pytest.fixture(scope="module")
+def judge(knowledge: Knowledge, engine: Engine, oracle: Oracle) -> Judge:
+    return Judge(knowledge, engine, oracle)
+
+
+SOMEONE = Person(present=frozenset({"said", "other", "doubted"}), absent=frozenset({"denied"}))
+
+
+@pytest.mark.parametrize(
+    ("part", "truth"),
+    [
+        ("said", True),
+        ("denied", False),
+        ("silent", None),
+        ({"absent": "denied"}, True),
+        ({"absent": "said"}, False),
+        ({"absent": "silent"}, None),
+        ({"unless": "denied"}, True),
+        ({"unless": "silent"}, True),
+        ({"unless": "other"}, False),
+        ({"unless": "doubted"}, True),
+        ({"at_least": {"n": 2, "of": ["said", "other", "silent"]}}, True),
+        ({"at_least": {"n": 2, "of": ["said", "denied", "silent"]}}, None),
+        ({"at_least": {"n": 3, "of": ["said", "denied", "silent"]}}, False),
+    ],
+)
+def test_the_oracle_reads_the_five_ideas_of_the_rule_language(part: Any, truth: Truth) -> None:
+    assert part_truth(part, SOMEONE, doubtful={"doubted"}) is truth
+
+
+@pytest.mark.parametrize(
+    ("line", "holds"),
+    [(["said", "other"], True), (["said", "denied"], False), (["said", "silent"], False)],
+)
+def test_the_oracle_needs_every_part_of_a_line_and_takes_unknown_for_not_true(line: list[str], holds: bool) -> None:
+    assert line_holds(line, SOMEONE) is holds
+
+
+def test_the_oracle_and_the_knowledge_hold_the_same_rules(knowledge: Knowledge, oracle: Oracle) -> None:
+    compiled = {
+        concern: {(each.kind, each.id, each.part) for found in table.values() for each in found}
+        for concern, table in knowledge.rules.items()
+    }
+
+    for concern, table in oracle.tables.items():
+        assert compiled[concern] == set(table)
+    assert compiled["evidence"] == {(state, word, 0) for word in oracle.evidence for state in ("present", "absent")}
+    assert min(map(len, oracle.tables.values())) > 0
+    assert oracle.evidence
+
+
+def test_every_example_of_every_rule_fires_or_stays_silent_as_it_says(judge: Judge) -> None:
+    concern_of = {"red_flag": "urgency", "pattern": "patterns", "safety": "safety"}
+    tried: set[Key] = set()
+    for key, must_fire, example in plain.examples(rules.HERE):
+        facts, extra = _presented(judge.knowledge, example)
+        fired = judge.agreed(facts, extra, about=(key, example))
+
+        assert (key in fired[concern_of[key[0]]]) is must_fire, f"{key}: {example}"
+        tried.add(key)
+
+    with_examples = (judge.oracle.tables[concern] for concern in concern_of.values())
+    assert tried == set().union(*with_examples)
+
+
+def test_they_agree_when_every_finding_is_present_and_when_every_finding_is_absent(judge: Judge) -> None:
+    findings = judge.knowledge.findings
+    conditions = [f"condition:{name}" for name in judge.knowledge.conditions]
+
+    present = judge.agreed(Facts(answers=dict.fromkeys(findings, True)), conditions, "all present")
+    absent = judge.agreed(Facts(answers=dict.fromkeys(findings, False)), conditions, "all absent")
+    nothing = judge.agreed(Facts(), about="nothing said")
+
+    assert all(present[concern] for concern in CONCERNS)
+    assert {kind for kind, _, _ in absent["evidence"]} >= {"absent"}
+    assert nothing["patterns"] == nothing["evidence"] == nothing["urgency"] == set()
+
+
+@pytest.mark.parametrize("answer", [True, False], ids=["present", "absent"])
+def test_they_agree_on_each_finding_alone(judge: Judge, answer: bool) -> None:
+    for name in judge.knowledge.findings:
+        fired = judge.agreed(Facts(answers={name: answer}), about=(name, answer))
+
+        expected = {(("present" if answer else "absent"), name, 0)} if name in judge.oracle.evidence else set()
+        assert fired["evidence"] >= expected
+
+
+def test_each_antecedent_fires_on_its_own_literals_and_on_nothing_less(knowledge: Knowledge, engine: Engine) -> None:
+    chance = random.Random(5)
+    for concern in ("patterns", "urgency", "treatment", "safety"):
+        table = knowledge.rules[concern]
+        for antecedent in table:
+            assert antecedent in engine.fire(concern, antecedent)
+            one_less = antecedent - {chance.choice(sorted(antecedent))}
+            assert engine.fire(concern, one_less) == {rule for rule in table if rule <= one_less}
+
+
+def test_they_agree_on_random_mixes_of_findings_numbers_and_medications(judge: Judge) -> None:
+    fired: set[Key] = set()
+    for seed in range(300):
+        facts, extra = _mixed(judge.knowledge, random.Random(seed))
+        found = judge.agreed(facts, extra, about=f"seed {seed}")
+        fired.update(*found.values())
+
+    kinds = {kind for kind, _, _ in fired}
+    assert kinds == {"pattern", "present", "absent", "red_flag", "offer", "do_not", "work_up", "safety"}
+
+
+def _presented(knowledge: Knowledge, example: Mapping[str, Any]) -> tuple[Facts, set[str]]:
+    """An example of a rule file as facts, and the words besides the vocabulary that it names."""
+    trials = example.get("treatments_tried")
+    lists = ("medications", "allergies", "treatments_tried")
+    plain_values = {
+        key: value for key, value in example.items() if key not in lists and not key.startswith("condition:")
+    }
+    answers = {key: value for key, value in plain_values.items() if key in knowledge.findings}
+    facts = knowledge.facts(
+        {key: value == "present" for key, value in answers.items() if value != "unknown"},
+        {key: value for key, value in plain_values.items() if key not in answers},
+        medications=example.get("medications"),
+        allergies=example.get("allergies"),
+        trials=None
+        if trials is None
+        else [knowledge.trial(t["treatment"], t.get("weeks"), t.get("response")) for t in trials],
+    )
+    extra = {key for key in example if key.startswith("condition:")}
+    extra |= {
+        f"unknown:{item}"
+        for item, entry in knowledge.must_ask.items()
+        if any(answers.get(finding) == "unknown" for finding in entry.findings)
+    }
+    return facts, extra
+
+
+def _mixed(knowledge: Knowledge, chance: random.Random) -> tuple[Facts, set[str]]:
+    """A random presentation, from a few words to nearly everything."""
+    density, shown = chance.random() ** 2, chance.random()
+    answers = {name: chance.random() < shown for name in knowledge.findings if chance.random() < density}
+    facts = knowledge.facts(
+        answers,
+        dict(_values(knowledge, chance, density)),
+        medications=_some(knowledge.medications, chance),
+        allergies=_some([*knowledge.medications, *knowledge.allergens], chance),
+        trials=[
+            knowledge.trial(name, chance.choice([None, 1, 6, 26]), chance.choice([None, "none", "partial", "good"]))
+            for name in _some([*knowledge.treatments, *knowledge.treatment_groups], chance) or ()
+        ],
+    )
+    extra = {f"condition:{name}" for name in _some(knowledge.conditions, chance) or ()}
+    return facts, extra | {f"unknown:{item}" for item in _some(knowledge.must_ask, chance) or ()}
+
+
+def _some(names: Collection[str], chance: random.Random) -> list[str] | None:
+    """None (not sent) in one of four, otherwise none to five of them."""
+    return None if chance.random() < 0.25 else chance.sample(sorted(names), chance.randrange(6))
+
+
+def _values(knowledge: Knowledge, chance: random.Random, density: float) -> Iterator[tuple[str, float | str]]:
+    fields = {path: (entry.plausible, entry.values) for path, entry in knowledge.fields.items()}
+    fields = {path: found for path, found in fields.items() if path.startswith(("patient.", "episode."))}
+    fields |= {f"observations.{name}": (o.plausible, o.values) for name, o in knowledge.observations.items()}
+    for path, (plausible, values) in fields.items():
+        if chance.random() >= density:
+            continue
+        if plausible is None:
+            yield path, chance.choice(values)
+        else:
+            yield path, round(chance.uniform(*plausible), 1)
