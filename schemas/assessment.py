@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.parts import Number
-from schemas.vocabulary import Observation, RequestField
+from schemas.vocabulary import Finding, Observation, RequestField
 
 ANSWERS = ("present", "absent", "unknown")
 MAX_ENTRIES = 100
@@ -28,9 +28,11 @@ class Mend(str):
         return message
 
 
-def unknown_id(kind: str, value: object, known: Collection[str]) -> Mend:
-    """The complaint about an id that does not exist, with up to three that do."""
-    closest = difflib.get_close_matches(str(value)[:MAX_TEXT], known, n=3, cutoff=0.6)
+def unknown_id(kind: str, value: object, known: Collection[str], synonyms: Mapping[str, str] | None = None) -> Mend:
+    """The complaint about an id that does not exist, with up to three that do: its synonym's, then the most alike."""
+    meant = (synonyms or {}).get(str(value))
+    alike = difflib.get_close_matches(str(value)[:MAX_TEXT], known, n=3, cutoff=0.6)
+    closest = [meant] if meant else alike
     hint = f"; closest: {', '.join(closest)}" if closest else ""
     return Mend(f"unknown {kind} id{hint}", closest)
 
@@ -59,9 +61,16 @@ def code(values: Collection[str], **kwargs: Any) -> Text:
 class Answers(fields.Field[dict[str, str]]):
     """Finding (or must-ask) id -> answer; an unknown id or answer is an error at its own place."""
 
-    def __init__(self, kind: str, known: Collection[str], answers: tuple[str, ...] = ANSWERS, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        kind: str,
+        known: Collection[str],
+        answers: tuple[str, ...] = ANSWERS,
+        synonyms: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.kind, self.known, self.answers = kind, known, answers
+        self.kind, self.known, self.answers, self.synonyms = kind, known, answers, synonyms
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
         if not isinstance(value, Mapping):
@@ -69,7 +78,7 @@ class Answers(fields.Field[dict[str, str]]):
         errors: dict[str, list[str]] = {}
         for key, answer in value.items():
             if key not in self.known:
-                errors[key] = [unknown_id(self.kind, key, self.known)]
+                errors[key] = [unknown_id(self.kind, key, self.known, self.synonyms)]
             elif not isinstance(answer, str) or answer not in self.answers:
                 errors[key] = [f"expected one of: {', '.join(self.answers)}"]
         if errors:
@@ -132,7 +141,7 @@ class KnownId(Text):
 
 
 def assessment_schema(
-    findings: Collection[str],
+    findings: Mapping[str, Finding],
     observations: Mapping[str, Observation],
     must_ask: Collection[str],
     treatments: Collection[str],
@@ -167,6 +176,8 @@ def assessment_schema(
         "response": choice("treatments_tried.response"),
     }
 
+    synonyms = {synonym: name for name, finding in findings.items() for synonym in finding.synonyms}
+
     def part(name: str, content: Mapping[str, fields.Field[Any]]) -> type[Schema]:
         return Strict.from_dict(dict(content), name=name)
 
@@ -177,7 +188,7 @@ def assessment_schema(
         "episode": fields.Nested(part("Episode", episode)),
         "contact": fields.Nested(part("Contact", contact)),
         "screening": Answers("must-ask", must_ask, request_fields["screening"].values),
-        "findings": Answers("finding", findings),
+        "findings": Answers("finding", findings, synonyms=synonyms),
         "observations": Observations(observations),
         "medications": Names(),
         "allergies": Names(),

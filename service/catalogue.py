@@ -50,7 +50,8 @@ def entry(kind: str, name: str, shelf: Shelf) -> dict[str, Any]:
         Refusal: 404 with the closest known ids.
     """
     if name not in shelf:
-        complaint = unknown_id(kind, name, shelf)
+        synonyms = {synonym: known for known, found in shelf.items() for synonym in found.get("synonyms", ())}
+        complaint = unknown_id(kind, name, shelf, synonyms)
         raise Refusal(404, complaint, [{"pointer": "", "detail": complaint, "closest": complaint.closest}])
     return shelf[name]
 

@@ -45,7 +45,11 @@ def _gains(top: Sequence[Ranked], presentation: Presentation, knowledge: Knowled
     """
     share = math.fsum(item.probability for item in top)
     weights = [item.probability / share for item in top]
-    for finding in sorted({word for item in top for word in item.condition.frequencies} & knowledge.findings.keys()):
+    # Where only the background has a row, the answer is equally likely in all and tells nothing.
+    telling = [item for item in top if item.condition.id != knowledge.policy.reasoning.background]
+    for finding in sorted(
+        {word for item in telling for word in item.condition.frequencies} & knowledge.findings.keys()
+    ):
         if finding in presentation.unknown or presentation.present(finding) or presentation.absent(finding):
             continue
         present = [_frequency(item, finding, knowledge) for item in top]
