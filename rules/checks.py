@@ -337,7 +337,7 @@ def _examples(knowledge: Knowledge, folder: Path) -> Found:
         yield from _try(knowledge, file, (), flag.when, flag.examples)
         for word in flag.not_alone:
             said = {word: "present"} if word in knowledge.findings else {}
-            held = example_literals(knowledge, said) | {word}
+            held = example_literals(knowledge, said, _needed(knowledge, flag.when)) | {word}
             if any(antecedent <= held for line in flag.when for antecedent in logic.antecedents(line)):
                 yield Problem(file, ("not_alone",), f"{word!r} alone fires the rule")
     for name, pattern in knowledge.patterns.items():
@@ -363,12 +363,26 @@ def _try(knowledge: Knowledge, file: Path, where: Where, when: Iterable[Line], e
 
 def holds(knowledge: Knowledge, when: Iterable[Line], example: Mapping[str, Any]) -> bool:
     """A plain reading of a rule on an example: whether any of its lines holds."""
-    held = example_literals(knowledge, example)
-    return any(antecedent <= held for line in when for antecedent in logic.antecedents(line))
+    lines = tuple(when)
+    held = example_literals(knowledge, example, _needed(knowledge, lines))
+    return any(antecedent <= held for line in lines for antecedent in logic.antecedents(line))
 
 
-def example_literals(knowledge: Knowledge, example: Mapping[str, Any]) -> frozenset[str]:
+def _needed(knowledge: Knowledge, lines: Iterable[Line]) -> frozenset[str]:
+    """The words that decide whether some lines hold: theirs, and those that these are made of."""
+    read = {word.partition(":")[0] if word not in knowledge.derived else word for line in lines for word in line.words}
+    return frozenset(read).union(*(knowledge.parts(word) for word in read))
+
+
+def example_literals(
+    knowledge: Knowledge, example: Mapping[str, Any], only: frozenset[str] | None = None
+) -> frozenset[str]:
     """The literals that hold for an example such as {fever: present, patient.age_years: 67, medications: [warfarin]}.
+
+    Args:
+        knowledge: the knowledge.
+        example: what the person says.
+        only: the words that matter; all when not given.
 
     Raises:
         LookupError: a key that is neither a finding nor a field of the request.
@@ -399,7 +413,7 @@ def example_literals(knowledge: Knowledge, example: Mapping[str, Any]) -> frozen
         allergies=example.get("allergies"),
         trials=trials if "treatments_tried" in example else None,
     )
-    words = knowledge.vocabulary.derive(facts)
+    words = knowledge.vocabulary.derive(facts, only)
     extra |= facts.listed | trial_words(trials)
     return logic.literals(words, extra, knowledge.exclusions)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -130,15 +130,15 @@ class Vocabulary:
         extra = {other for other in (word.applies_if, word.score) if other}
         return frozenset(_base(other) for other in members | extra)
 
-    def derive(self, facts: Facts) -> Words:
-        """Work out every word that is decided."""
+    def derive(self, facts: Facts, only: Collection[str] | None = None) -> Words:
+        """Work out every word that is decided, or only some words (which must include what they are made of)."""
         state: State = {}
         for word in self._listed:
             known = _listed(facts, word)
             if known is not None:
                 state[word] = known
         readings: dict[str, Reading] = {}
-        for name, step in self._steps:
+        for name, step in self._steps if only is None else [pair for pair in self._steps if pair[0] in only]:
             value = step(state, facts, readings)
             if value is not None:
                 state[name] = value
