@@ -37,5 +37,22 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(PIP) -r requirements/dev.txt
 	touch $@
 
+# speed, as ratios in one run
+bench: $(VENV)/.runtime
+	@$(BIN)/python -m benchmarks.bench
+
+# 50,000 assessments in one process
+soak: $(VENV)/.dev
+	$(BIN)/pytest -m soak tests/test_soak.py
+
 openapi: $(VENV)/.runtime
 	$(BIN)/python -m service.contract
+
+# renew the locked dependencies from requirements/*.in
+lock: $(VENV)/.dev
+	for part in build runtime dev; do CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
+	  --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+	  --upgrade --output-file requirements/$$part.txt requirements/$$part.in; done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants
