@@ -51,6 +51,7 @@ class _Names:
             "failed": tried,
             "unknown": {*knowledge.must_ask},
             "condition": {*knowledge.conditions},
+            "suspected": {*knowledge.conditions},
         }
 
     def known(self, word: str) -> bool:
@@ -150,8 +151,9 @@ def _rule_words(knowledge: Knowledge, folder: Path) -> Found:
         yield from (_unknown(file, where, word) for word in sorted(line.words) if not names.known(word))
         if conclusion.kind == "red_flag" and not all(term.present for term in line.terms):
             yield Problem(file, where, "an urgency rule never reads `absent`: write {unless: word}")
-        if conclusion.kind in ("pattern", "red_flag") and any(word.startswith("condition:") for word in line.words):
-            yield Problem(file, where, "a condition leads only after diagnosis; this rule runs before")
+        later = any(word.startswith(("condition:", "suspected:")) for word in line.words)
+        if conclusion.kind in ("pattern", "red_flag") and later:
+            yield Problem(file, where, "a condition leads or is suspected only after diagnosis; this rule runs before")
         try:
             list(logic.antecedents(line))
         except logic.TooWide as error:
@@ -398,7 +400,7 @@ def example_literals(
                 extra |= {f"unknown:{item}" for item, asked in knowledge.must_ask.items() if key in asked.findings}
         elif key in knowledge.paths:
             values[key] = value
-        elif key.startswith("condition:"):
+        elif key.startswith(("condition:", "suspected:")):
             extra.add(key)
         elif key not in ("medications", "allergies", "treatments_tried"):
             raise LookupError(key)

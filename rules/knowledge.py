@@ -88,6 +88,14 @@ class Knowledge:
             for rule in sheet.rules
         }
 
+    def has_safety(self, treatment: records.Treatment) -> bool:
+        """Whether any safety rule is about a treatment."""
+        return treatment.id in self._guarded
+
+    @cached_property
+    def _guarded(self) -> frozenset[str]:
+        return frozenset(name for _, targets in self.safety_rules.values() for name in targets)
+
     @cached_property
     def evidence_words(self) -> frozenset[str]:
         """Every word that some ranked condition has a frequency or a published ratio for."""

@@ -20,6 +20,7 @@ PREFIXES = (
     "failed",
     "unknown",
     "condition",
+    "suspected",
 )
 """Kinds of words that are not in the vocabulary files; written prefix:id."""
 

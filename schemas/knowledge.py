@@ -536,13 +536,14 @@ class TreatmentSchema(Record):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Safety data that must be known; `applies` names the word for whom."""
+    """Safety data that must be known; `applies` names the word for whom, `treatments` for which of the file's."""
 
     question: str
     field: str | None = None
     finding: str | None = None
     counts_as_known: tuple[str, ...] = ()
     applies: str | None = None
+    treatments: tuple[str, ...] = ()
 
 
 class NeedSchema(Record):
@@ -552,6 +553,7 @@ class NeedSchema(Record):
     finding = fields.String()
     counts_as_known = words()
     applies = fields.String()
+    treatments = words()
 
 
 @dataclass(frozen=True, slots=True)
@@ -651,6 +653,7 @@ class Pathway:
     actions: tuple[str, ...]
     avoid: tuple[str, ...]
     within: str
+    general: bool = False
     seen: tuple[str, ...] = ()
     note: str | None = None
     reviewer: str | None = None
@@ -667,6 +670,7 @@ class PathwaySchema(Reviewed):
     actions = words(required=True)
     avoid = words(required=True)
     within = fields.String(required=True)
+    general = fields.Boolean()
 
 
 @dataclass(frozen=True, slots=True)
@@ -793,6 +797,8 @@ class LadderPolicy:
     hold_levels: tuple[str, ...]
     one_at_a_time: tuple[str, ...]
     missing_data_caution_up_to_rung: int
+    suspected_from: str
+    kinds_needing_safety: tuple[str, ...]
 
 
 class LadderPolicySchema(Record):
@@ -803,6 +809,8 @@ class LadderPolicySchema(Record):
     hold_levels = words(required=True)
     one_at_a_time = words(required=True)
     missing_data_caution_up_to_rung = fields.Integer(required=True)
+    suspected_from = fields.String(required=True, validate=validate.OneOf(LEVELS))
+    kinds_needing_safety = words(required=True)
 
 
 @dataclass(frozen=True, slots=True)

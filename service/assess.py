@@ -30,9 +30,10 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine) -> 
     triage = urgency.triage(fire("urgency", person.literals), person, knowledge)
 
     leading = differential.leading(ranked, knowledge)
-    with_leading = person.literals | {f"condition:{name}" for name in leading}
-    fitting = fire("treatment", with_leading)
-    unsafe = fire("safety", with_leading)
+    serious = urgency.suspected(triage, knowledge)
+    after = {*(f"condition:{name}" for name in leading), *(f"suspected:{name}" for name in serious)}
+    fitting = fire("treatment", person.literals | after)
+    unsafe = fire("safety", person.literals | after)
 
     suspected = [name for name in triage.suspects if name not in leading]
     return {

@@ -103,6 +103,12 @@ def _make_safe(draft: _Draft, unsafe: Fired, presentation: Presentation, knowled
         low = draft.treatment.rung <= knowledge.policy.ladder.missing_data_caution_up_to_rung
         draft.lower("caution" if low else "not_yet", texts["safety_data_missing"])
         draft.until = draft.until or (None if low else "; ".join(open_needs))
+    if draft.treatment.kind in knowledge.policy.ladder.kinds_needing_safety and not knowledge.has_safety(
+        draft.treatment
+    ):
+        low = draft.treatment.rung <= knowledge.policy.ladder.missing_data_caution_up_to_rung
+        draft.lower("caution" if low else "not_yet", texts["safety_not_encoded"])
+        draft.until = draft.until or (None if low else texts["safety_not_encoded"])
     if presentation.unchecked and draft.treatment.drugs:
         draft.lower("caution", texts["drug_not_checked"])
 
@@ -138,7 +144,7 @@ def _open_needs(treatment: Treatment, presentation: Presentation, knowledge: Kno
     for sheet in knowledge.safety.values():
         if treatment.id in sheet.treatments:
             for need in sheet.needs:
-                if not _known(need, presentation):
+                if (not need.treatments or treatment.id in need.treatments) and not _known(need, presentation):
                     yield need.question
 
 
@@ -276,6 +282,7 @@ def _pathway(urgency: Urgency, knowledge: Knowledge) -> dict[str, Any] | None:
             "references": list(lead.references),
             "statement": knowledge.policy.texts["replaced_by_pathway"],
         }
+    matching.sort(key=lambda pathway: pathway.general)
     first = matching[0]
     return {
         "pathway": first.id,

@@ -85,6 +85,14 @@ def describe(urgency: Urgency, knowledge: Knowledge) -> dict[str, Any]:
     }
 
 
+def suspected(urgency: Urgency, knowledge: Knowledge) -> frozenset[str]:
+    """What the rules of the higher levels suspect: safety rules read it as `suspected:` words."""
+    floor = _rank(knowledge.policy.ladder.suspected_from, knowledge)
+    return frozenset(
+        name for flag in urgency.fired if _rank(flag.urgency, knowledge) >= floor for name in flag.suspects
+    )
+
+
 def open_item(item: str, knowledge: Knowledge) -> dict[str, Any]:
     """A must-ask that is still open, and how far it could move the level."""
     entry = knowledge.must_ask[item]

@@ -1,0 +1,714 @@
+"""The rules hold what the evidence prints: every row of the evidence tables is encoded, with its numbers and its level.
+
+`data/*.csv` hold the rows as they are printed in the evidence; what the service deliberately represents otherwise is
+listed here, each time with the reason.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from rules.knowledge import Knowledge
+from schemas.knowledge import Condition, DefaultLevel, Published, RedFlag, SafetyRule
+
+DATA = Path(__file__).parent / "data"
+SURENESS = ("estimate", "recalled", "part_verified", "verified")
+
+Row = Mapping[str, str]
+
+
+def table(name: str) -> list[dict[str, str]]:
+    """The rows of one data file."""
+    with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def number(text: str) -> float | None:
+    """A printed figure; None where the row prints none, or a range over several studies."""
+    return float(text) if text and "-" not in text else None
+
+
+def span(text: str) -> tuple[float, float] | None:
+    """A printed interval such as 1.4-4.2."""
+    if not text:
+        return None
+    low, high = text.split("-")
+    return float(low), float(high)
+
+
+def figures(*texts: str | None) -> set[float]:
+    """Every number in some texts; not the numbers in the names of rows (E-03, T030, N05)."""
+    told = re.sub(r"\b[A-Z]-?\d+b?\b", "", " ".join(text for text in texts if text))
+    return {float(found) for found in re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3})", "", told))}
+
+
+def no_better(status: str, printed: str) -> bool:
+    """Whether a rule claims no more certainty than its row."""
+    return SURENESS.index(status) <= SURENESS.index(printed)
+
+
+# ---- frequencies
+
+
+def test_every_frequency_row_stands_in_the_rules_as_printed_and_no_other(knowledge: Knowledge) -> None:
+    printed = {
+        (row["condition"], row["word"]): (
+            float(row["f"]),
+            (float(row["low"]), float(row["high"])) if row["low"] else None,
+            row["grade"],
+            row["status"],
+        )
+        for row in table("frequencies")
+    }
+    encoded = {
+        (name, word): (row.f, row.range, row.grade, row.status)
+        for name, condition in knowledge.conditions.items()
+        for word, row in condition.frequencies.items()
+    }
+    assert encoded == printed
+
+
+def test_every_ranked_condition_has_its_frequency_rows(knowledge: Knowledge) -> None:
+    assert {row["condition"] for row in table("frequencies")} == set(knowledge.ranked)
+
+
+# ---- published accuracy
+
+NOT_USED: Mapping[tuple[str, str], str] = {
+    ("disc_herniation", "cluster: below knee + leg worse than back + pins and needles"): "cluster: below knee",
+    ("disc_herniation", "six-item history model"): "six-item history model",
+    ("disc_herniation", "overall clinical evaluation, level L4 / L5 / S1"): "overall clinical evaluation by level",
+    ("spinal_stenosis", "numbness plus buttock/thigh site plus sitting relief"): "numbness plus buttock/thigh site",
+    ("spinal_stenosis", "C1 Konno: prevalence by quartile of score"): "C1 Konno prevalence by quartile",
+    (
+        "cauda_equina_syndrome",
+        "any single sign (range): anal tone, leg pain, back pain, saddle, retention, urinary and bowel incontinence",
+    ): "any single sign (range)",
+    ("cauda_equina_syndrome", "back pain present: uninformative"): "back pain present",
+    (
+        "cauda_equina_syndrome",
+        "post_void_residual_over_200ml, effect on probability: 18% prior goes to 43% above, 3.6% below",
+    ): "post-void residual over 200 mL",
+    (
+        "cauda_equina_syndrome",
+        "post_void_residual 200 mL or less in confirmed CES: 14 of 26 scanned cases (54%)",
+    ): "post-void residual 200 mL or less",
+    (
+        "nephrolithiasis",
+        "haematuria by day: 0.95 day 0, 0.83 day 1, 0.65 day 2, 0.68 day 3",
+    ): "haematuria by day",
+    (
+        "nephrolithiasis",
+        "important other diagnosis on CT: 6.5% of CT for stone; 1.6% if STONE high",
+    ): "important other diagnosis on CT",
+    ("nephrolithiasis", "C1 STONE items and points"): "C1 STONE items and points",
+    ("nephrolithiasis", "C1 STONE 0-5 low"): "C1 STONE 0-5 low",
+    ("nephrolithiasis", "C1 STONE 6-9 moderate"): "C1 STONE 6-9 moderate",
+    ("nephrolithiasis", "C1 STONE 10-13 high"): "C1 STONE 10-13 high",
+    ("nephrolithiasis", "C2 high STONE"): "C2 high STONE",
+}
+"""Printed rows without a usable ratio -> how `not_used` begins to name them."""
+
+REPRESENTED_OTHERWISE: Mapping[tuple[str, str], Mapping[str, float | None]] = {
+    # An LR- of 0 from four people with the target would exclude the condition for good.
+    ("disc_herniation", "slump knee bend (upper roots)"): {"lr_absent": None},
+    # Printed as the LR- of "either raised"; the word is the pair being low, so it is the ratio when present.
+    ("spinal_epidural_abscess", "ESR 20 or less and CRP 10 or less, both: rule-out pair"): {
+        "sensitivity": None,
+        "lr_present": 0.03,
+        "lr_absent": None,
+    },
+    # The row of the score prints no ratio; the same figure stands in table B7 with an LR+ of 4.9.
+    ("nephrolithiasis", "C2 moderate STONE + moderate or worse hydronephrosis"): {"lr_present": 4.9},
+}
+"""Printed rows whose numbers are deliberately encoded otherwise."""
+
+GRADE_LOWERED: Mapping[tuple[str, str], str] = {
+    # The printed grade is that of the study or of the false positives; the ratios are expert values.
+    ("disc_herniation", "leg_pain_worse_than_back_pain (primary care)"): "D",
+    ("disc_herniation", "antalgic_list"): "D",
+    ("disc_herniation", "mri_disc_herniation_matching (level and side fit)"): "D",
+    ("spinal_stenosis", "leg_pain_worse_than_back_pain"): "D",
+    ("spinal_stenosis", "imaging: central or lateral stenosis"): "D",
+}
+
+FROM_OTHER_TABLES = {
+    ("disc_herniation", "below_knee_and_leg_worse"),  # mechanical section I, row 15
+    ("spinal_stenosis", "konno_sshq_positive"),  # mechanical C2
+    ("spinal_epidural_abscess", "recent_infection_and_fever"),  # red flags C8
+}
+"""Published rows that come from none of the tables in the data file."""
+
+ACCURACY = ("sensitivity", "specificity", "lr_present", "lr_absent")
+
+
+def values_of(row: Row) -> dict[str, float | None]:
+    """What a printed row should look like in `published`."""
+    printed = {key: number(row[key]) for key in ACCURACY}
+    return {**printed, **REPRESENTED_OTHERWISE.get((row["condition"], row["row"]), {})}
+
+
+def same(entry: Published, row: Row) -> bool:
+    """Whether a published entry is this printed row."""
+    return entry.word == row["word"] and all(getattr(entry, key) == value for key, value in values_of(row).items())
+
+
+def matches(row: Row, condition: Condition) -> list[Published]:
+    return [entry for entry in condition.published if same(entry, row)]
+
+
+PUBLISHED = table("published")
+USABLE = [row for row in PUBLISHED if row["word"]]
+
+
+def test_every_printed_accuracy_row_is_published_with_its_numbers(knowledge: Knowledge) -> None:
+    lost = [row for row in USABLE if len(matches(row, knowledge.conditions[row["condition"]])) != 1]
+    assert lost == []
+
+
+def test_no_two_printed_accuracy_rows_share_one_published_row(knowledge: Knowledge) -> None:
+    published = sum(len(condition.published) for condition in knowledge.ranked.values())
+    assert published == len(USABLE) + len(FROM_OTHER_TABLES)
+
+
+def test_every_published_row_comes_from_a_printed_one(knowledge: Knowledge) -> None:
+    unexplained = [
+        (name, entry.word)
+        for name, condition in knowledge.ranked.items()
+        for entry in condition.published
+        if not any(row["condition"] == name and same(entry, row) for row in USABLE)
+    ]
+    assert sorted(unexplained) == sorted(FROM_OTHER_TABLES)
+
+
+def test_every_printed_row_without_a_usable_ratio_is_listed_with_a_reason(knowledge: Knowledge) -> None:
+    unusable = {(row["condition"], row["row"]) for row in PUBLISHED if not row["word"]}
+    assert unusable == set(NOT_USED)
+    for (condition, _), start in NOT_USED.items():
+        listed = [row for row in knowledge.conditions[condition].not_used if row["row"].startswith(start)]
+        assert [bool(row["reason"]) for row in listed] == [True], (condition, start)
+
+
+def test_the_part_of_a_printed_row_that_has_no_word_is_listed_with_a_reason(knowledge: Knowledge) -> None:
+    listed = [row["row"] for row in knowledge.conditions["spinal_epidural_abscess"].not_used]
+    assert "ESR over 30, alone: sensitivity 0.81" in listed
+
+
+def test_published_intervals_are_the_printed_ones(knowledge: Knowledge) -> None:
+    wrong = [
+        (row["condition"], row["row"])
+        for row in USABLE
+        for entry in matches(row, knowledge.conditions[row["condition"]])
+        if (entry.range_present, entry.range_absent) != (span(row["interval_present"]), span(row["interval_absent"]))
+    ]
+    assert wrong == []
+
+
+def test_a_range_over_several_studies_is_said_in_the_note(knowledge: Knowledge) -> None:
+    silent = [
+        (row["condition"], row["row"], key)
+        for row in USABLE
+        for key in ("sensitivity", "specificity")
+        if "-" in row[key]
+        for entry in matches(row, knowledge.conditions[row["condition"]])
+        if not figures(*row[key].split("-")) <= figures(entry.note)
+    ]
+    assert silent == []
+
+
+def grade_of(row: Row) -> str:
+    """The grade of the ratios: the printed letter, or the one that is marked for the LR."""
+    marked = re.search(r"\b([A-D]) \(LR\)", row["grade"])
+    printed = marked[1] if marked else row["grade"][:1]
+    return GRADE_LOWERED.get((row["condition"], row["row"]), printed)
+
+
+def test_published_grades_are_the_printed_ones(knowledge: Knowledge) -> None:
+    wrong = [
+        (row["condition"], row["row"], entry.grade)
+        for row in USABLE
+        for entry in matches(row, knowledge.conditions[row["condition"]])
+        if (entry.grade != grade_of(row) if row["grade"] else "grade" not in (entry.note or ""))
+    ]
+    assert wrong == []
+
+
+def test_no_grade_is_raised_by_an_exception() -> None:
+    rows = [row for row in USABLE if (row["condition"], row["row"]) in GRADE_LOWERED]
+    assert len(rows) == len(GRADE_LOWERED)
+    assert all(grade_of(row) > row["grade"][:1] for row in rows)
+
+
+def test_published_rows_are_never_surer_than_printed(knowledge: Knowledge) -> None:
+    surer = [
+        (row["condition"], row["row"], entry.evidence_status)
+        for row in USABLE
+        for entry in matches(row, knowledge.conditions[row["condition"]])
+        if not no_better(entry.evidence_status, row["status"])
+    ]
+    assert surer == []
+
+
+# ---- priors: mechanical section A2, red-flags section 2
+
+AGES = (18, 49, 50, 64, 65, 90)
+PRIORS: Mapping[tuple[str, str], tuple[float, ...]] = {
+    # one figure for each of AGES: under 50, 50-64, 65 and over
+    ("lumbar_strain", "primary_care"): (75, 75, 62, 62, 45, 45),
+    ("lumbar_strain", "emergency"): (65,) * 6,
+    ("lumbar_strain", "spine_clinic"): (20,) * 6,
+    ("disc_herniation", "primary_care"): (5, 5, 5, 5, 3, 3),
+    ("disc_herniation", "emergency"): (12,) * 6,
+    ("disc_herniation", "spine_clinic"): (25,) * 6,
+    ("spinal_stenosis", "primary_care"): (0.3, 0.3, 4, 4, 15, 15),
+    ("spinal_stenosis", "emergency"): (3,) * 6,
+    ("spinal_stenosis", "spine_clinic"): (25, 25, 25, 25, 35, 35),
+    ("nephrolithiasis", "primary_care"): (0.5,) * 6,
+    ("nephrolithiasis", "emergency"): (3,) * 6,
+    ("nephrolithiasis", "spine_clinic"): (0.2,) * 6,
+    ("spinal_epidural_abscess", "primary_care"): (0.003,) * 6,
+    ("spinal_epidural_abscess", "emergency"): (0.1,) * 6,
+    ("spinal_epidural_abscess", "spine_clinic"): (0.2,) * 6,
+}
+
+PRIOR_CHOICES: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("cauda_equina_syndrome", "primary_care"): (0.04, 0.08),
+    ("cauda_equina_syndrome", "emergency"): (0.1, 1.9),
+    ("cauda_equina_syndrome", "spine_clinic"): (0.27, 0.4),
+}
+"""Where the table prints two figures, the service chooses between them."""
+
+MODIFIERS: Mapping[str, Mapping[str, float]] = {
+    "lumbar_strain": {"acute_under_6_weeks": 3, "chronic_over_12_weeks": 0.3},
+    "spinal_epidural_abscess": {
+        "iv_drug_use": 20,
+        "haemodialysis": 20,
+        "indwelling_vascular_catheter": 20,
+        "recent_bacteraemia": 20,
+    },
+}
+
+
+def percent(condition: Condition, setting: str, age: float) -> list[float]:
+    """The prior of every band that holds this age."""
+    assert condition.priors is not None
+    return [
+        band.percent
+        for band in condition.priors.settings[setting]
+        if band.at_least <= age and (band.below is None or age < band.below)
+    ]
+
+
+@pytest.mark.parametrize(("condition", "setting"), PRIORS)
+def test_priors_are_the_printed_ones_at_every_age(knowledge: Knowledge, condition: str, setting: str) -> None:
+    found = [percent(knowledge.conditions[condition], setting, age) for age in AGES]
+    assert found == [[value] for value in PRIORS[condition, setting]]
+
+
+@pytest.mark.parametrize(("condition", "setting"), PRIOR_CHOICES)
+def test_a_prior_printed_as_two_figures_lies_between_them(knowledge: Knowledge, condition: str, setting: str) -> None:
+    low, high = PRIOR_CHOICES[condition, setting]
+    for age in AGES:
+        (value,) = percent(knowledge.conditions[condition], setting, age)
+        assert low <= value <= high
+
+
+def test_priors_stand_for_the_printed_conditions_and_settings_only(knowledge: Knowledge) -> None:
+    encoded = {
+        (name, setting)
+        for name, condition in knowledge.ranked.items()
+        if condition.priors
+        for setting in condition.priors.settings
+    }
+    assert encoded == {*PRIORS, *PRIOR_CHOICES}
+    assert {setting for _, setting in encoded} == set(knowledge.settings)
+
+
+def test_prior_modifiers_are_the_printed_ones(knowledge: Knowledge) -> None:
+    encoded = {
+        name: {modifier.word: modifier.factor for modifier in condition.priors.modifiers}
+        for name, condition in knowledge.ranked.items()
+        if condition.priors and condition.priors.modifiers
+    }
+    assert encoded == MODIFIERS
+
+
+# ---- urgency
+
+LEVELS_BESIDE: Mapping[str, set[str]] = {
+    "E-66": {"urgent_same_day", "urgent_2_weeks"},  # an improving strain: blood tests within 2 to 3 days
+    "E-06": {"emergency", "urgent_same_day"},  # alone: same day if genital sensation is lost
+    "E-19": {"emergency", "urgent_same_day"},  # old unchanged pain: same-day call
+    "E-38": {"emergency", "urgent_same_day"},  # resolved within 7 days, or sight and balance of unsaid onset
+    "E-44": {"emergency", "urgent_same_day"},  # chest pain or breathlessness alone
+    "E-47": {"routine", "self_care"},
+    "E-50": {"urgent_2_weeks", "routine"},  # amended: without a further feature routine
+    "E-56": {"self_care"},  # printed "routine or self_care with dated review"
+    "E-59": {"urgent_2_weeks", "routine"},  # amended: urgent from age 50 when worse or back again
+    "E-69": {"urgent_same_day", "routine"},  # amended: any other under 18 routine
+    "E-70": {"urgent_same_day", "urgent_2_weeks"},  # amended: longer than 12 weeks
+    "E-90": {"emergency", "urgent_same_day"},  # otherwise same day
+}
+"""Rows that print more than one level."""
+
+LIMITS_BESIDE: Mapping[str, set[float]] = {
+    "E-66": {2, 3},
+    "E-58": {2, 12},  # the limits of the level routine
+    "E-59": {2, 12},  # urgent_2_weeks of the amended row, and the limits of routine
+    "E-64": {24, 72},  # its column of tests
+    "E-70": {2},  # urgent_2_weeks of the amended row
+    "E-99": {72},  # its rationale
+    "E-105": {24, 20, 10},  # its column of tests
+}
+"""Numbers in a time limit that the row prints outside its column of time targets."""
+
+URGENCY = table("urgency_rows")
+
+
+def urgency_entries(knowledge: Knowledge) -> list[RedFlag | DefaultLevel]:
+    """Everything that encodes an urgency row."""
+    return [*knowledge.red_flags.values(), *knowledge.default_policy]
+
+
+def levels_by_row(knowledge: Knowledge) -> dict[str, set[str]]:
+    """Evidence row -> the levels of the rules and of the default policy that encode it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for flag in knowledge.red_flags.values():
+        found[flag.row].add(flag.then.urgency or f"{flag.then.notice}")
+    for entry in knowledge.default_policy:
+        found[entry.row].add(entry.level)
+    return found
+
+
+def test_every_urgency_row_is_encoded_with_its_level_and_no_other_row_exists(knowledge: Knowledge) -> None:
+    printed = {
+        row["row"]: LEVELS_BESIDE.get(row["row"], {row["level"].replace("no change of level", "no_downgrade")})
+        for row in URGENCY
+    }
+    assert levels_by_row(knowledge) == printed
+
+
+def test_the_evidence_has_82_base_rows_and_31_new_ones() -> None:
+    numbers = [int(row["row"][2:].rstrip("b")) for row in URGENCY]
+    assert (sum(n <= 77 for n in numbers), sum(n >= 80 for n in numbers), len(numbers)) == (82, 31, 113)
+
+
+def texts_by_row(knowledge: Knowledge) -> dict[str, list[tuple[str, str]]]:
+    """Evidence row -> (time limit, everything that is to be done) of each rule that encodes it."""
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for entry in urgency_entries(knowledge):
+        told = " ".join((entry.within or "", entry.disposition or "", *entry.actions))
+        found[entry.row].append((entry.within or "", told))
+    return found
+
+
+def test_no_time_limit_holds_a_number_that_its_row_does_not_print(knowledge: Knowledge) -> None:
+    texts = texts_by_row(knowledge)
+    invented = {
+        row["row"]: extra
+        for row in URGENCY
+        for within, _ in texts[row["row"]]
+        if (extra := figures(within) - figures(row["within"]) - LIMITS_BESIDE.get(row["row"], set()))
+    }
+    assert invented == {}
+
+
+def test_every_number_of_a_printed_time_target_is_told(knowledge: Knowledge) -> None:
+    texts = texts_by_row(knowledge)
+    words_of_the_rule = {"E-50": {48.0}, "E-69": {10.0}, "E-73": {5.5}}
+    lost = {
+        row["row"]: missing
+        for row in URGENCY
+        if (missing := figures(row["within"]) - figures(*(told for _, told in texts[row["row"]])))
+    }
+    assert all(missing <= words_of_the_rule.get(row, set()) for row, missing in lost.items()), lost
+
+
+READ_AS: Mapping[tuple[str, str], str] = {
+    ("E-11", "news2_total"): "news2_7_or_more",
+    ("E-12", "news2_total"): "news2_5_or_more",
+    ("E-27", "pyelonephritis"): "pyelonephritis_suspected",  # "`pyelonephritis` suspected"
+    ("E-28", "pyelonephritis"): "pyelonephritis_suspected",
+    ("E-38", "neurology_onset_h"): "neurology_onset_h_at_most_168",
+    ("E-40", "upper_motor_neurone_signs"): "hyperreflexia",  # its members one by one, without the Hoffmann sign
+    ("E-46", "motor_root_deficit"): "myotomal_weakness",  # its members one by one, with different exclusions
+    ("E-48", "pain_worse_on_straining"): "pain_worse_cough_sneeze_strain",  # the public id
+    ("E-53b", "hypercalcaemia"): "hypercalcaemia_3_or_more",
+    ("E-56", "positional_pain"): "pain_worse_with_movement",  # the public id
+}
+"""Printed words that the rules read under another name."""
+
+NOT_READ = {
+    ("E-40", "hoffmann_sign"),  # printed to say that it does not count alone
+    ("E-56", "female_sex"),  # its note: it would date every woman's review
+    ("E-60", "unknown"),  # the state of an answer, not a word
+}
+
+
+def test_every_word_that_the_condition_of_a_row_names_is_read_by_its_rules(knowledge: Knowledge) -> None:
+    read: dict[str, set[str]] = defaultdict(set)
+    for flag in knowledge.red_flags.values():
+        read[flag.row] |= {word for line in flag.when for word in (*line.words, *line.unless)}
+    for entry in knowledge.default_policy:
+        read[entry.row] |= {*entry.any_of, *entry.all_of}
+    missing = []
+    for row in URGENCY:
+        name = row["row"]
+        deep = read[name] | {part for word in read[name] for part in knowledge.parts(word)}
+        named = [word for word in row["words"].split() if (name, word) not in NOT_READ]
+        missing += [(name, word) for word in named if READ_AS.get((name, word), word) not in deep]
+    assert missing == []
+
+
+TOLD_BESIDE: Mapping[str, set[float]] = {
+    "E-03": {500},  # "as E-01": the volume at which a catheter is placed
+    "E-04": {500},
+    "E-06": {500},
+    "E-12": {2},  # the name of the score, NEWS2
+    "E-52": {50},  # the word age_over_50
+    "E-58": {12},  # the limit of the level routine
+    "E-59": {12},
+    "E-86": {3},  # the word lipase_over_3x
+}
+"""Numbers in the texts of a rule that its row prints only by reference."""
+
+
+def test_no_urgency_rule_tells_a_number_that_its_row_does_not_print(knowledge: Knowledge) -> None:
+    printed = {row["row"]: figures(row["figures"]) | TOLD_BESIDE.get(row["row"], set()) for row in URGENCY}
+    invented = {
+        (entry.row, entry.title): extra
+        for entry in urgency_entries(knowledge)
+        if (
+            extra := figures(entry.title, entry.because, entry.within, entry.disposition, *entry.actions)
+            - printed[entry.row]
+        )
+    }
+    assert invented == {}
+
+
+def test_urgency_rules_are_never_surer_than_printed(knowledge: Knowledge) -> None:
+    printed = {row["row"]: row["status"] for row in URGENCY}
+    surer = [
+        (entry.row, entry.title, entry.evidence_status)
+        for entry in urgency_entries(knowledge)
+        if not no_better(entry.evidence_status, printed[entry.row])
+    ]
+    assert surer == []
+
+
+# ---- safety
+
+ACTIONS_BESIDE: Mapping[str, set[str]] = {
+    "X002": {"caution", "exclude"},  # excludes with a RAAS blocker, a diuretic, dehydration or illness
+    "X006": {"exclude", "caution"},  # topical with INR check
+    "X009": {"exclude", "caution"},  # others only if unavoidable
+    "X017": {"exclude", "instruct"},  # careful first dose of acetaminophen
+    "X027": {"exclude", "instruct"},  # the same drug already in use is to be counted, not doubled
+    "X032": {"exclude", "instruct"},  # poor metaboliser: half the dose
+    "X035": {"exclude", "caution"},  # kidney disease with the eGFR not known
+    "X036": {"exclude", "caution", "instruct"},  # halve or exclude; 5 days
+    "X040": {"instruct"},  # largest dose
+    "X041": {"caution", "exclude"},  # largest dose; acute liver failure
+    "X042": {"caution"},  # largest dose or exclude
+    "X043": {"instruct"},  # dose by weight
+    "X046": {"instruct"},  # dose
+    "X055": {"exclude"},  # the default; caution is left to the clinician
+    "X058": {"exclude", "caution"},  # "significant" has no cut-off: 30-59 is a caution
+    "X059": {"exclude", "caution"},  # G6PD deficiency as caution
+    "X061": {"instruct"},  # excludes the injection; the entry is the oral form
+    "X062": {"exclude"},  # the default; the label says caution
+    "X063": {"instruct"},  # cautions about the injection; the entry is the oral form
+    "X065": {"exclude"},  # avoid
+    "X066": {"exclude", "instruct"},  # ALT checks
+    "X069": {"instruct"},  # taper
+    "X070": {"exclude", "instruct"},  # adjust the dose
+    "X071": {"instruct"},  # taper
+    "X075": {"caution"},  # excludes daytime doses only
+    "X076": {"exclude", "caution"},  # pregnancy possible
+}
+"""Rows whose action is more than the printed words exclude and caution."""
+
+SAFETY = table("safety_rows")
+
+
+def safety_by_row(knowledge: Knowledge) -> dict[str, list[SafetyRule]]:
+    """Evidence row -> the rules that encode it."""
+    found: dict[str, list[SafetyRule]] = defaultdict(list)
+    for rule, _ in knowledge.safety_rules.values():
+        found[rule.row or rule.id].append(rule)
+    return found
+
+
+def numbered(*ranges: tuple[int, int]) -> list[str]:
+    return [f"X{n:03d}" for first, last in ranges for n in range(first, last + 1)]
+
+
+def test_every_safety_row_is_encoded_with_its_severity(knowledge: Knowledge) -> None:
+    rules = safety_by_row(knowledge)
+    assert [row["row"] for row in SAFETY] == numbered((1, 36), (40, 46), (50, 79))
+    wrong = {row["row"]: found for row in SAFETY if (found := severities(rules[row["row"]])) != {row["severity"]}}
+    assert wrong == {}
+
+
+def severities(rules: Iterable[SafetyRule]) -> set[str]:
+    return {rule.severity for rule in rules}
+
+
+def test_every_safety_row_acts_as_printed(knowledge: Knowledge) -> None:
+    rules = safety_by_row(knowledge)
+    printed = {
+        row["row"]: ACTIONS_BESIDE.get(row["row"], set(re.findall(r"\b(exclude|caution)\b", row["action"])))
+        for row in SAFETY
+    }
+    assert {row: {rule.action for rule in rules[row]} for row in printed} == printed
+
+
+def test_no_safety_rule_tells_a_number_that_its_row_does_not_print(knowledge: Knowledge) -> None:
+    rules = safety_by_row(knowledge)
+    invented = {
+        rule.id: extra
+        for row in SAFETY
+        for rule in rules[row["row"]]
+        if (extra := figures(rule.title, rule.because, rule.instead) - figures(row["figures"]))
+    }
+    assert invented == {"X058b": {30, 59}}  # "significant" without a cut-off; the note says so
+
+
+def test_safety_rules_are_never_surer_than_printed(knowledge: Knowledge) -> None:
+    rules = safety_by_row(knowledge)
+    surer = [
+        (rule.id, rule.evidence_status)
+        for row in SAFETY
+        for rule in rules[row["row"]]
+        if not no_better(rule.evidence_status, row["status"])
+    ]
+    assert surer == []
+
+
+# ---- treatments, do-not rows, pathways
+
+ENCODED_FOR = {
+    "lumbar_strain",
+    "disc_herniation",
+    "spinal_stenosis",
+    "nephrolithiasis",
+    "spinal_epidural_abscess",
+    "cauda_equina_syndrome",
+}
+
+BY_NAME_ONLY = {
+    *("T062", "T063", "T079", "T080", "T088", "T089", "T090", "T092", "T094", "T095", "T096"),
+    *("T100", "T102", "T103", "T104", "T110", "T111", "T112", "T113", "T118", "T119"),
+    *("T132", "T134", "T135", "T138", "T139", "T140"),
+}
+"""Rows whose treatment is known by name and rung, and never proposed."""
+
+TREATMENTS = table("treatment_rows")
+
+
+def test_every_treatment_row_stands_with_its_rung_its_label_and_its_conditions(knowledge: Knowledge) -> None:
+    encoded = {
+        name: (entry.row, entry.label, entry.rung, entry.rung_max, " ".join(entry.conditions))
+        for name, entry in knowledge.treatments.items()
+    }
+    printed = {}
+    for row in TREATMENTS:
+        # "rung 0-1", or "rung 1 (OTC 220 mg) / rung 3 (prescription)"
+        rungs = [int(digit) for digit in re.findall(r"(?:rung |(?<=\d)-)(\d)", row["rung"])]
+        last = rungs[1] if len(rungs) > 1 else None
+        printed[row["treatment"]] = (row["row"], row["label"], rungs[0], last, row["conditions"])
+    assert len(printed) == 106
+    assert encoded == printed
+
+
+def test_every_treatment_of_the_ranked_conditions_is_encoded(knowledge: Knowledge) -> None:
+    by_name = {entry.row for entry in knowledge.treatments.values() if not entry.offer}
+    assert by_name == BY_NAME_ONLY
+    for row in TREATMENTS:
+        if row["row"] in BY_NAME_ONLY:
+            assert ENCODED_FOR.isdisjoint(row["conditions"].split()), row["row"]
+
+
+def test_a_treatment_is_offered_for_every_ranked_condition_that_its_row_lists(knowledge: Knowledge) -> None:
+    unreachable = []
+    for row in TREATMENTS:
+        offers = knowledge.treatments[row["treatment"]].offer
+        read = {word for offer in offers for line in offer.when for word in line.words}
+        for condition in ENCODED_FOR.intersection(row["conditions"].split()):
+            if f"condition:{condition}" not in read:
+                unreachable.append((row["row"], condition))
+    assert unreachable == []
+
+
+def test_treatments_are_never_surer_than_printed(knowledge: Knowledge) -> None:
+    surer = []
+    for row in TREATMENTS:
+        status = knowledge.treatments[row["treatment"]].evidence_status
+        if status and not no_better(status, row["status"]):
+            surer.append((row["row"], status))
+    assert surer == []
+
+
+def test_no_dose_holds_a_number_that_its_row_does_not_print(knowledge: Knowledge) -> None:
+    doses = {row["row"]: knowledge.treatments[row["treatment"]].dose for row in TREATMENTS}
+    assert sum(map(bool, doses.values())) > 15
+    invented = {
+        row["row"]: extra for row in TREATMENTS if (extra := figures(doses[row["row"]]) - figures(row["figures"]))
+    }
+    assert invented == {}
+
+
+INSTEAD_IN_WORDS: Mapping[str, set[str]] = {
+    "N25": {"naproxen_oral"},  # naproxen alone
+    "N32": {"ibuprofen_oral", "nsaid_parenteral", "colic_pain_relief_home"},  # NSAID
+    "N38": {"acetaminophen_oral"},  # acetaminophen
+}
+"""Rows that name the alternative in words and not by its T number."""
+
+DO_NOT = table("do_not_rows")
+
+
+def test_every_do_not_row_is_encoded_with_the_printed_alternatives(knowledge: Knowledge) -> None:
+    by_row = {entry.row: name for name, entry in knowledge.treatments.items()}
+    printed = {}
+    for row in DO_NOT:
+        spans = re.findall(r"T(\d{3})(?:-T(\d{3}))?", row["instead"])
+        rows = [f"T{n:03d}" for first, last in spans for n in range(int(first), int(last or first) + 1)]
+        named = {by_row[name] for name in rows if name in by_row}
+        printed[row["row"]] = named | INSTEAD_IN_WORDS.get(row["row"], set())
+    assert list(printed) == [f"N{n:02d}" for n in range(1, 39)]
+    assert {row.id: set(row.instead["treatments"]) for row in knowledge.do_not.values()} == printed
+
+
+def test_no_do_not_row_tells_a_number_that_is_not_printed(knowledge: Knowledge) -> None:
+    for printed in DO_NOT:
+        row = knowledge.do_not[printed["row"]]
+        assert figures(row.title, row.because, row.instead["text"]) <= figures(printed["figures"]), row.id
+
+
+def test_do_not_rows_are_never_surer_than_printed(knowledge: Knowledge) -> None:
+    printed = {row["row"]: row["status"] for row in DO_NOT}
+    surer = [row.id for row in knowledge.do_not.values() if not no_better(row.evidence_status, printed[row.id])]
+    assert surer == []
+
+
+PATHWAYS = table("pathway_rows")
+
+
+def test_every_pathway_row_is_encoded_with_its_time_and_its_numbers(knowledge: Knowledge) -> None:
+    encoded = {entry.row: entry for entry in knowledge.pathways.values()}
+    assert set(encoded) == {f"A.3 {row['row']}" for row in PATHWAYS}
+    for row in PATHWAYS:
+        pathway = encoded[f"A.3 {row['row']}"]
+        assert figures(pathway.within) == figures(row["within"]), row["row"]
+        told = figures(pathway.title, pathway.trigger, *pathway.actions, *pathway.avoid, pathway.within)
+        assert told == figures(row["figures"]), row["row"]
+        assert no_better(pathway.evidence_status, row["status"]), row["row"]
+        if row["row"] != "other visceral or vascular":
+            assert pathway.conditions == (row["row"].split(" (")[0],)
