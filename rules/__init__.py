@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rules import checks
-from rules.files import KnowledgeError, Problem, build, read
+from rules.files import KnowledgeError, Problem, Source, build, read
 from rules.knowledge import Knowledge
 from schemas import knowledge as records
 from schemas import vocabulary
-from schemas.parts import Record
+from schemas.parts import Record, Where
 
 __all__ = ["HERE", "Knowledge", "KnowledgeError", "load"]
 
@@ -35,25 +35,20 @@ def load(folder: Path = HERE) -> Knowledge:
     Raises:
         KnowledgeError: anything that is wrong, each with file and line; wrong knowledge does not start.
     """
-    problems: list[Problem] = []
+    reader = _Reader(folder)
     tables: dict[str, Any] = {
-        name: _table(folder / "vocabulary" / f"{name}.yaml", schema(), problems)
-        for name, schema in vocabulary.FILES.items()
+        name: reader.table(f"vocabulary/{name}.yaml", schema()) for name, schema in vocabulary.FILES.items()
     }
-    tables["references"] = _table(folder / "references.yaml", records.ReferenceSchema(), problems)
-    for name, schema in _FOLDERS.items():
-        tables[name] = _entries(folder / name, schema(), problems)
-    tables["do_not"] = _listed(folder / "advice" / "do_not.yaml", records.DoNotSchema(), problems)
-    tables["rungs"] = _rows(folder / "rungs.yaml", "rungs", records.RungSchema(), problems)
-    tables["default_policy"] = _rows(
-        folder / "default_urgency.yaml", "default_policy", records.DefaultLevelSchema(), problems
-    )
-    policy = folder / "policy.yaml"
-    tables["policy"] = build(policy, (), records.PolicySchema(), read(policy), problems)
-    if problems:
-        raise KnowledgeError(problems)
+    tables["references"] = reader.table("references.yaml", records.ReferenceSchema())
+    tables |= {name: reader.entries(name, schema()) for name, schema in _FOLDERS.items()}
+    do_not = reader.rows("advice/do_not.yaml", None, records.DoNotSchema())
+    tables["do_not"] = {row.id: row for row in do_not if row}
+    tables["rungs"] = reader.rows("rungs.yaml", "rungs", records.RungSchema())
+    tables["default_policy"] = reader.rows("default_urgency.yaml", "default_policy", records.DefaultLevelSchema())
+    tables["policy"] = reader.single("policy.yaml", records.PolicySchema())
+    reader.finish()
     knowledge = Knowledge(**tables, sha256=fingerprint(folder))
-    checks.check(knowledge, folder)
+    checks.check(knowledge, folder, reader.sources)
     return knowledge
 
 
@@ -65,32 +60,81 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _table(file: Path, schema: Record, problems: list[Problem]) -> dict[str, Any]:
-    entries = read(file)
-    return {str(key): build(file, (key,), schema, value, problems) for key, value in entries.items()}
+class _Reader:
+    """Reads the files of a folder one after another and collects what is wrong with any of them."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sources: list[Source] = []
+        self._problems: list[Problem] = []
+        self._read: set[Path] = set()
 
-def _entries(folder: Path, schema: Record, problems: list[Problem]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for file in sorted(folder.glob("*.yaml")):
-        record = build(file, (), schema, read(file), problems)
-        if record is not None and record.id != file.stem:
-            problems.append(Problem(file, ("id",), f"the id {record.id!r} is not the name of the file"))
-        found[file.stem] = record
-    return found
+    def table(self, name: str, schema: Record) -> dict[str, Any]:
+        """A file that maps ids to records."""
+        file = self.folder / name
+        return {str(key): self._record(file, (key,), schema, data) for key, data in self._data(file, dict).items()}
 
+    def entries(self, name: str, schema: Record) -> dict[str, Any]:
+        """A folder with one record a file, named like its id."""
+        files = sorted((self.folder / name).glob("*.yaml"))
+        if not files:
+            self._problems.append(Problem(self.folder / name, (), "the folder holds no rule file"))
+        found = {file.stem: self._record(file, (), schema, self._data(file, dict)) for file in files}
+        for file in files:
+            record = found[file.stem]
+            if record is not None and record.id != file.stem:
+                self._problems.append(Problem(file, ("id",), f"the id {record.id!r} is not the name of the file"))
+        return found
 
-def _listed(file: Path, schema: Record, problems: list[Problem]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for number, data in enumerate(read(file)):
-        record = build(file, (number,), schema, data, problems)
-        if record is not None and record.id in found:
-            problems.append(Problem(file, (number, "id"), f"the id {record.id!r} stands twice"))
-        elif record is not None:
-            found[record.id] = record
-    return found
+    def rows(self, name: str, key: str | None, schema: Record) -> tuple[Any, ...]:
+        """A file that is a list of records, or that holds one under a key; ids in it stand once."""
+        file = self.folder / name
+        rows = self._data(file, list) if key is None else self._data(file, dict).get(key)
+        if not isinstance(rows, list):
+            self._problems.append(Problem(file, ("line 1",), f"expected a list of rows under {key!r}"))
+            return ()
+        places: list[Where] = [(number,) if key is None else (key, number) for number in range(len(rows))]
+        found = tuple(self._record(file, where, schema, data) for where, data in zip(places, rows, strict=True))
+        ids = [getattr(record, "id", None) for record in found]
+        self._problems += [
+            Problem(file, (*where, "id"), f"the id {name!r} stands twice")
+            for number, (where, name) in enumerate(zip(places, ids, strict=True))
+            if name is not None and name in ids[:number]
+        ]
+        return found
 
+    def single(self, name: str, schema: Record) -> Any:
+        """A file that is one record."""
+        file = self.folder / name
+        return self._record(file, (), schema, self._data(file, dict))
 
-def _rows(file: Path, key: str, schema: Record, problems: list[Problem]) -> tuple[Any, ...]:
-    rows = read(file)[key]
-    return tuple(build(file, (key, number), schema, data, problems) for number, data in enumerate(rows))
+    def finish(self) -> None:
+        """Refuse what was wrong, and files that nothing reads.
+
+        Raises:
+            KnowledgeError: with all of it.
+        """
+        unread = {file for file in self.folder.rglob("*.y*ml") if file.is_file()} - self._read
+        self._problems += [Problem(file, ("line 1",), "no loader reads a file of this name here") for file in unread]
+        if self._problems:
+            raise KnowledgeError(self._problems)
+
+    def _data(self, file: Path, shape: type) -> Any:
+        self._read.add(file)
+        try:
+            data = read(file)
+        except KnowledgeError as error:
+            self._problems += error.problems
+            return shape()
+        if not isinstance(data, shape) or not data:
+            self._problems.append(Problem(file, ("line 1",), "expected names with values, found something else"))
+            return shape()
+        return data
+
+    def _record(self, file: Path, where: Where, schema: Record, data: Any) -> Any:
+        if not where and not data:
+            return None  # said already
+        record = build(file, where, schema, data, self._problems)
+        if record is not None:
+            self.sources.append(Source(file, where, schema, data))
+        return record

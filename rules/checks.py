@@ -3,120 +3,130 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rules import logic
-from rules.files import KnowledgeError, Problem
+from rules.files import KnowledgeError, Problem, Source
 from rules.knowledge import Conclusion, Knowledge, trial_words
 from rules.words import WordCycle
 from schemas.knowledge import Examples
-from schemas.parts import Line
+from schemas.parts import Line, Where, named
 
-Where = tuple[str | int, ...]
 Found = Iterator[Problem]
 
 
-def check(knowledge: Knowledge, folder: Path) -> None:
+def check(knowledge: Knowledge, folder: Path, sources: Iterable[Source]) -> None:
     """Run every check.
+
+    Args:
+        knowledge: built from the files, nothing compiled yet.
+        folder: where they are.
+        sources: each record as it was written, for the names in it.
 
     Raises:
         KnowledgeError: with all problems found, each with its file and line.
     """
-    # Later checks evaluate rules, so they run only on knowledge whose names already hold.
-    for stage in (_NAMES, _MEANING):
-        problems = list(itertools.chain.from_iterable(each(knowledge, folder) for each in stage))
+    # Later stages compile and evaluate, so they run only on knowledge whose names hold.
+    stages: tuple[Iterable[Iterator[Problem]], ...] = (
+        (_known(knowledge, folder, sources), _vocabulary(knowledge, folder)),
+        (each(knowledge, folder) for each in (_cycles, _rule_shapes, _patterns, _conditions, _levels, _treatments)),
+        (each(knowledge, folder) for each in (_examples,)),
+    )
+    for stage in stages:
+        problems = list(itertools.chain.from_iterable(stage))
         if problems:
             raise KnowledgeError(problems)
 
 
 class _Names:
-    """Which words exist."""
+    """Which names exist, by the kinds that the schemas ask for."""
 
     def __init__(self, knowledge: Knowledge) -> None:
-        self.knowledge = knowledge
-        self.vocabulary = {*knowledge.findings, *knowledge.derived, *knowledge.scores}
         bands = {f"{name}:{band}" for name, score in knowledge.scores.items() for band in score.bands}
-        self.plain = {*knowledge.findings, *knowledge.derived, *bands}
-        self.rules = self.plain | {pattern.concludes for pattern in knowledge.patterns.values()}
-        drugs = {*knowledge.medications}
-        tried = {*knowledge.treatments, *knowledge.treatment_groups}
-        self.prefixed: Mapping[str, set[str]] = {
-            "medication": drugs,
-            "medication_class": drugs,
-            "allergy": drugs | {*knowledge.allergens},
-            "allergy_class": drugs | {*knowledge.allergens},
+        words = {*knowledge.findings, *knowledge.derived, *bands}
+        drugs, tried = {*knowledge.medications}, {*knowledge.treatments, *knowledge.treatment_groups}
+        allergens = drugs | {*knowledge.allergens}
+        listed = {"medication": drugs, "medication_class": drugs, "allergy": allergens, "allergy_class": allergens}
+        later = {
             "tried": tried,
             "failed": tried,
             "unknown": {*knowledge.must_ask},
             "condition": {*knowledge.conditions},
             "suspected": {*knowledge.conditions},
         }
+        members = words | _prefixed(listed)
+        concluded = {pattern.concludes for pattern in knowledge.patterns.values()}
+        self.known: Mapping[str, Collection[str]] = {
+            "finding": knowledge.findings,
+            "score": knowledge.scores,
+            "word": words,
+            "vocabulary word": words | {*knowledge.scores},
+            "member": members,
+            "rule word": members | concluded | _prefixed(later),
+            "group or word": words | {*knowledge.groups},
+            "group": knowledge.groups,
+            "field": knowledge.paths | {"treatments_tried"},
+            "level": knowledge.levels,
+            "must-ask": knowledge.must_ask,
+            "setting": knowledge.settings,
+            "condition": knowledge.conditions,
+            "medication": drugs,
+            "medication class": drugs,
+            "treatment": knowledge.treatments,
+            "treatment or group": tried,
+            "any treatment": tried | {"any"},
+            "reference": knowledge.references,
+        }
 
-    def known(self, word: str) -> bool:
-        prefix, _, name = word.partition(":")
-        return word in self.rules or name in self.prefixed.get(prefix, ())
+    def complaint(self, kind: str, name: str) -> str | None:
+        """What is wrong with a name; None when it exists."""
+        if name in self.known[kind]:
+            return None
+        if kind == "reference":
+            return f"no such reference {name!r} in references.yaml"
+        return f"unknown {_NOUNS.get(kind, 'word')} {name!r}"
 
 
-def _unknown(file: Path, where: Where, word: str) -> Problem:
-    return Problem(file, where, f"unknown word {word!r}")
+_NOUNS = {
+    "group": "correlated group",
+    "field": "field",
+    "level": "urgency level",
+    "must-ask": "must-ask item",
+    "setting": "setting",
+    "condition": "condition",
+    "medication": "medication",
+    "medication class": "medication class",
+    "treatment": "treatment",
+    "treatment or group": "treatment",
+    "any treatment": "treatment",
+}
+
+
+def _prefixed(table: Mapping[str, Collection[str]]) -> set[str]:
+    return {f"{prefix}:{name}" for prefix, names in table.items() for name in names}
+
+
+def _known(knowledge: Knowledge, _: Path, sources: Iterable[Source]) -> Found:
+    """Every name in every file exists, wherever a schema says that one stands."""
+    names = _Names(knowledge)
+    for source in sources:
+        for where, kind, name in named(source.schema, source.data, source.where):
+            complaint = names.complaint(kind, name)
+            if complaint:
+                yield Problem(source.file, where, complaint)
 
 
 def _vocabulary(knowledge: Knowledge, folder: Path) -> Found:
-    names, home = _Names(knowledge), folder / "vocabulary"
-    doubled = [*knowledge.findings, *knowledge.derived, *knowledge.scores, *knowledge.not_coded]
-    for name in sorted({name for name in doubled if doubled.count(name) > 1}):
-        yield Problem(home / "derived.yaml", (name,), f"the id {name!r} stands in two vocabulary files")
-    for name, finding in knowledge.findings.items():
-        file = home / "findings.yaml"
-        for key in ("implied_by", "absent_clears", "contradicts"):
-            for word in getattr(finding, key):
-                if word not in knowledge.findings:
-                    yield _unknown(file, (name, key), word)
-        for key in ("also_present_if", "also_absent_if", "prompted_by"):
-            word = getattr(finding, key)
-            if word and word not in names.plain:
-                yield _unknown(file, (name, key), word)
-        for group in (*finding.groups_also, *((finding.group,) if finding.group else ())):
-            if group not in knowledge.groups:
-                yield Problem(file, (name, "group"), f"unknown correlated group {group!r}")
-    for name, word in knowledge.derived.items():
-        file = home / "derived.yaml"
-        listed = {f"{prefix}:{drug}" for prefix in list(names.prefixed)[:4] for drug in names.prefixed[prefix]}
-        for member in (
-            *(term.word for term in word.members),
-            *((word.applies_if,) if word.applies_if else ()),
-        ):
-            if member not in names.plain | listed:
-                yield _unknown(file, (name,), member)
-        if word.score and word.score not in knowledge.scores:
-            yield _unknown(file, (name,), word.score)
-        yield from (
-            Problem(file, (name,), f"unknown field {path!r}") for path in word.paths if path not in knowledge.paths
-        )
-        if word.group and word.group not in knowledge.groups:
-            yield Problem(file, (name, "group"), f"unknown correlated group {word.group!r}")
-    yield from _tables(knowledge, home, names)
-
-
-def _tables(knowledge: Knowledge, home: Path, names: _Names) -> Found:
-    for name, item in knowledge.must_ask.items():
-        file = home / "must_ask.yaml"
-        for word in (*item.findings, *item.derived, *((item.applies_if,) if item.applies_if else ())):
-            if word not in names.vocabulary:
-                yield _unknown(file, (name,), word)
-        for level in item.gates:
-            if level not in knowledge.levels:
-                yield Problem(file, (name, "gates"), f"unknown urgency level {level!r}")
-    for name, level_ in knowledge.levels.items():
-        for item_ in (*level_.must_be_answered, *level_.if_applicable):
-            if item_ not in knowledge.must_ask:
-                yield Problem(home / "levels.yaml", (name,), f"unknown must-ask item {item_!r}")
-    for name, drug in knowledge.medications.items():
-        for parent in drug.classes:
-            if parent not in knowledge.medications:
-                yield Problem(home / "medications.yaml", (name,), f"unknown medication class {parent!r}")
+    places = {"derived": knowledge.derived, "scores": knowledge.scores, "not_coded": knowledge.not_coded}
+    seen = {*knowledge.findings}
+    for table, entries in places.items():
+        for name in entries:
+            if name in seen:
+                file = folder / "vocabulary" / f"{table}.yaml"
+                yield Problem(file, (name,), f"the id {name!r} stands in two vocabulary files")
+            seen.add(name)
 
 
 def _lines(knowledge: Knowledge, folder: Path) -> Iterator[tuple[Path, Where, Line, Conclusion]]:
@@ -142,13 +152,8 @@ def _safety_place(knowledge: Knowledge, folder: Path, rule_id: str, key: str) ->
     raise LookupError(rule_id)
 
 
-def _rule_words(knowledge: Knowledge, folder: Path) -> Found:
-    names = _Names(knowledge)
-    for name, flag in knowledge.red_flags.items():
-        file = folder / "red_flags" / f"{name}.yaml"
-        yield from (_unknown(file, ("not_alone",), word) for word in flag.not_alone if not names.known(word))
+def _rule_shapes(knowledge: Knowledge, folder: Path) -> Found:
     for file, where, line, conclusion in _lines(knowledge, folder):
-        yield from (_unknown(file, where, word) for word in sorted(line.words) if not names.known(word))
         if conclusion.kind == "red_flag" and not all(term.present for term in line.terms):
             yield Problem(file, where, "an urgency rule never reads `absent`: write {unless: word}")
         later = any(word.startswith(("condition:", "suspected:")) for word in line.words)
@@ -171,60 +176,24 @@ def _patterns(knowledge: Knowledge, folder: Path) -> Found:
                 yield Problem(file, ("when", number), "a pattern reads the vocabulary, not another pattern")
 
 
-def _references(knowledge: Knowledge, folder: Path) -> Found:
-    for file, where, record in _sourced(knowledge, folder):
-        for key in record.references:
-            if key not in knowledge.references:
-                yield Problem(file, (*where, "references"), f"no such reference {key!r} in references.yaml")
-
-
-def _sourced(knowledge: Knowledge, folder: Path) -> Iterator[tuple[Path, Where, Any]]:
-    for kind in ("red_flags", "patterns", "treatments", "pathways"):
-        for name, record in getattr(knowledge, kind).items():
-            yield folder / kind / f"{name}.yaml", (), record
-    for sheet in knowledge.safety.values():
-        for number, rule in enumerate(sheet.rules):
-            yield folder / "safety" / f"{sheet.id}.yaml", ("rules", number), rule
-    for number, row in enumerate(knowledge.do_not.values()):
-        yield folder / "advice" / "do_not.yaml", (number,), row
-    for number, default in enumerate(knowledge.default_policy):
-        yield folder / "default_urgency.yaml", ("default_policy", number), default
-    for number, rung in enumerate(knowledge.rungs):
-        yield folder / "rungs.yaml", ("rungs", number), rung
-    yield folder / "policy.yaml", (), knowledge.policy
-    for name, condition in knowledge.conditions.items():
-        file = folder / "conditions" / f"{name}.yaml"
-        if condition.priors:
-            yield file, ("priors",), condition.priors
-            yield from ((file, ("priors", "modifiers"), modifier) for modifier in condition.priors.modifiers)
-        yield from ((file, ("frequencies", word), row) for word, row in condition.frequencies.items())
-        for key in ("published", "course", "work_up"):
-            yield from ((file, (key, number), row) for number, row in enumerate(getattr(condition, key)))
-
-
 def _conditions(knowledge: Knowledge, folder: Path) -> Found:
-    names, background = _Names(knowledge), knowledge.conditions.get(knowledge.policy.reasoning.background)
+    background = knowledge.conditions.get(knowledge.policy.reasoning.background)
     if background is None or not background.frequencies:
         yield Problem(folder / "policy.yaml", ("reasoning", "background"), "the background has no frequencies")
         return
     for name, condition in knowledge.conditions.items():
         file = folder / "conditions" / f"{name}.yaml"
         for word, row in condition.frequencies.items():
-            if word not in names.plain:
-                yield _unknown(file, ("frequencies", word), word)
-            elif word not in background.frequencies:
+            if word not in background.frequencies:
                 yield Problem(file, ("frequencies", word), f"the background has no frequency of {word!r}")
             if row.range and not row.range[0] <= row.f <= row.range[1]:
                 yield Problem(file, ("frequencies", word), f"frequency {row.f} outside its own range {row.range}")
         published = {row.word for row in condition.published}
-        for number, row_ in enumerate(condition.published):
-            if row_.word not in names.plain:
-                yield _unknown(file, ("published", number), row_.word)
-        for word in condition.composites:
+        for number, word in enumerate(condition.composites):
             if word not in published:
-                yield Problem(file, ("composites",), f"{word!r} has no published row")
+                yield Problem(file, ("composites", number), f"{word!r} has no published row")
             if word in condition.frequencies:
-                yield Problem(file, ("composites",), f"{word!r} has a frequency, so its ratio comes from there")
+                yield Problem(file, ("composites", number), f"{word!r} has a frequency, so its ratio comes from there")
         yield from _priors(knowledge, file, condition)
     yield from _differences(knowledge, folder)
 
@@ -233,8 +202,6 @@ def _priors(knowledge: Knowledge, file: Path, condition: Any) -> Found:
     if condition.priors is None:
         return
     for setting, bands in condition.priors.settings.items():
-        if setting not in knowledge.settings:
-            yield Problem(file, ("priors", "settings", setting), f"unknown setting {setting!r}")
         edges = [(band.at_least, band.below) for band in bands]
         starts = [0.0, *(end for _, end in edges[:-1])]
         if [start for start, _ in edges] != starts or edges[-1][1] is not None:
@@ -267,62 +234,31 @@ def _differences(knowledge: Knowledge, folder: Path) -> Found:
                 )
 
 
-def _targets(knowledge: Knowledge, folder: Path) -> Found:
-    """Ids of conditions, treatments, medications and levels that rules point to."""
-    tried = {*knowledge.treatments, *knowledge.treatment_groups}
+def _levels(knowledge: Knowledge, folder: Path) -> Found:
     for name, flag in knowledge.red_flags.items():
         file = folder / "red_flags" / f"{name}.yaml"
-        for suspect in flag.suspects:
-            if suspect not in knowledge.conditions:
-                yield Problem(file, ("then", "suspects"), f"unknown condition {suspect!r}")
         if (flag.urgency is None) == (flag.then.notice is None):
             yield Problem(file, ("then",), "a rule sets a level or gives a notice, one of the two")
         if flag.urgency and not (flag.within and flag.disposition and flag.actions):
             yield Problem(file, ("then",), "a level needs within, disposition and actions")
+    last = len(knowledge.default_policy) - 1
+    entry = knowledge.default_policy[last]
+    if entry.any_of or entry.all_of or entry.needs_gate:
+        file = folder / "default_urgency.yaml"
+        yield Problem(file, ("default_policy", last), "the last entry must always apply")
+
+
+def _treatments(knowledge: Knowledge, folder: Path) -> Found:
     for name, treatment in knowledge.treatments.items():
-        file = folder / "treatments" / f"{name}.yaml"
-        for condition in treatment.conditions:
-            if condition not in knowledge.conditions:
-                yield Problem(file, ("conditions",), f"unknown condition {condition!r}")
-        for other in treatment.alternatives:
-            if other not in tried:
-                yield Problem(file, ("alternatives",), f"unknown treatment {other!r}")
-        for drug in treatment.drugs:
-            if drug not in knowledge.medications:
-                yield Problem(file, ("drugs",), f"unknown medication {drug!r}")
         if treatment.offer and not (treatment.because and treatment.references and treatment.evidence_status):
+            file = folder / "treatments" / f"{name}.yaml"
             yield Problem(file, ("offer",), "an entry that is offered needs because, references, evidence_status")
-    yield from _safety_targets(knowledge, folder)
-
-
-def _defaults(knowledge: Knowledge, folder: Path) -> Found:
-    names, file = _Names(knowledge), folder / "default_urgency.yaml"
-    for number, entry in enumerate(knowledge.default_policy):
-        for word in (*entry.any_of, *entry.all_of):
-            if word not in names.plain:
-                yield _unknown(file, ("default_policy", number), word)
-    last = knowledge.default_policy[-1]
-    if last.any_of or last.all_of or last.needs_gate:
-        yield Problem(file, ("default_policy", len(knowledge.default_policy) - 1), "the last entry must always apply")
-
-
-def _safety_targets(knowledge: Knowledge, folder: Path) -> Found:
     rules = [rule.id for sheet in knowledge.safety.values() for rule in sheet.rules]
     for name, sheet in knowledge.safety.items():
-        file = folder / "safety" / f"{name}.yaml"
         for number, rule in enumerate(sheet.rules):
             if rules.count(rule.id) > 1:
+                file = folder / "safety" / f"{name}.yaml"
                 yield Problem(file, ("rules", number, "id"), f"the id {rule.id!r} stands twice")
-            for treatment in rule.treatments:
-                if treatment not in knowledge.treatments:
-                    yield Problem(file, ("rules", number, "treatments"), f"unknown treatment {treatment!r}")
-        for treatment in sheet.treatments:
-            if treatment not in knowledge.treatments:
-                yield Problem(file, ("treatments",), f"unknown treatment {treatment!r}")
-    for name, pathway in knowledge.pathways.items():
-        for condition in pathway.conditions:
-            if condition not in knowledge.conditions:
-                yield Problem(folder / "pathways" / f"{name}.yaml", ("conditions",), f"unknown {condition!r}")
 
 
 def _cycles(knowledge: Knowledge, folder: Path) -> Found:
@@ -418,7 +354,3 @@ def example_literals(
     words = knowledge.vocabulary.derive(facts, only)
     extra |= facts.listed | trial_words(trials)
     return logic.literals(words, extra, knowledge.exclusions)
-
-
-_NAMES = (_vocabulary, _rule_words, _patterns, _references, _conditions, _targets, _defaults, _cycles)
-_MEANING = (_examples,)

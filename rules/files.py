@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from marshmallow import ValidationError
 
-from schemas.parts import Record
+from schemas.parts import Record, Where
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -20,7 +20,7 @@ class Problem:
     """What is wrong, in which file, at which place in it (keys from the root)."""
 
     file: Path
-    where: tuple[str | int, ...]
+    where: Where
     message: str
 
     def __str__(self) -> str:
@@ -35,13 +35,27 @@ class KnowledgeError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A record as it was written: where it stands, by which schema it was read, and its plain data."""
+
+    file: Path
+    where: Where
+    schema: Record
+    data: Any
+
+
 class _Loader(_BASE):  # type: ignore[misc]
     """Safe YAML in which a key that stands twice is an error instead of a silent loss."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
+        pairs = node.value if isinstance(node, yaml.MappingNode) else [(node, node)]
+        odd = next((key for key, _ in pairs if key is node or not isinstance(key, yaml.ScalarNode)), None)
+        if odd is not None:
+            raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", odd.start_mark)
+        keys = [key.value for key, _ in pairs]
         if len(set(keys)) != len(keys):
-            twice = next(key for key in node.value if keys.count(key[0].value) > 1)[0]
+            twice = next(key for key, _ in pairs if keys.count(key.value) > 1)
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {twice.value!r} stands twice", twice.start_mark
             )
@@ -53,41 +67,54 @@ def read(file: Path) -> Any:
     """Parse one YAML file.
 
     Raises:
-        KnowledgeError: it is not YAML, or a key stands twice.
+        KnowledgeError: it is missing, it is not YAML, or a key stands twice.
     """
+    if not file.is_file():
+        raise KnowledgeError([Problem(file, (), "the file is missing")])
+    raw = file.read_bytes()
     try:
-        return yaml.load(file.read_bytes(), Loader=_Loader)
+        return yaml.load(raw, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise KnowledgeError([Problem(file, (f"line {line}",), error.problem or "not readable as YAML")]) from error
+        mark = error.problem_mark or error.context_mark
+        raise _unreadable(file, mark.line + 1 if mark else 1, error.problem) from error
+    except yaml.reader.ReaderError as error:
+        raise _unreadable(file, raw[: error.position].count(b"\n") + 1, error.reason) from error
 
 
-def build(file: Path, where: tuple[str | int, ...], schema: Record, data: Any, problems: list[Problem]) -> Any:
+def _unreadable(file: Path, line: int, reason: str | None) -> KnowledgeError:
+    return KnowledgeError([Problem(file, (f"line {line}",), reason or "not readable as YAML")])
+
+
+def build(file: Path, where: Where, schema: Record, data: Any, problems: list[Problem]) -> Any:
     """Load one record; on failure note every problem and return None."""
     try:
         return schema.load(data)
     except ValidationError as error:
-        problems += [Problem(file, (*where, *path), text) for path, text in _flatten(error.messages)]
+        problems += [Problem(file, (*where, *path), text) for path, text in _flatten(error.messages, data)]
         return None
 
 
-def _flatten(messages: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], str]]:
+def _flatten(messages: Any, data: Any, path: Where = ()) -> Iterator[tuple[Where, str]]:
+    """Each message with its place. The steps key and value, which a table by name adds, are not in the data."""
     if isinstance(messages, Mapping):
-        return [found for key, inner in messages.items() for found in _flatten(inner, _step(path, key))]
-    if isinstance(messages, list):
-        return [found for inner in messages for found in _flatten(inner, path)]
-    return [(path, str(messages))]
+        for key, inner in messages.items():
+            known = isinstance(data, list) or (isinstance(data, Mapping) and key in data)
+            if key == "_schema" or (key in ("key", "value") and not known):
+                yield from _flatten(inner, data, path)
+            else:
+                yield from _flatten(inner, data[key] if known else None, (*path, key))
+    elif isinstance(messages, list):
+        for inner in messages:
+            yield from _flatten(inner, data, path)
+    else:
+        yield path, str(messages)
 
 
-def _step(path: tuple[str | int, ...], key: Any) -> tuple[str | int, ...]:
-    return path if key in ("_schema", "value") else (*path, key)
-
-
-def line_of(file: Path, where: tuple[str | int, ...]) -> int:
+def line_of(file: Path, where: Where) -> int:
     """The line (from 1) of the deepest key of `where` that the file still has."""
     if where and str(where[0]).startswith("line "):
         return int(str(where[0]).removeprefix("line "))
-    node = yaml.compose(file.read_bytes(), Loader=_Loader)
+    node = yaml.compose(file.read_bytes(), Loader=_Loader) if file.is_file() else None
     line = 1
     for step in where:
         if isinstance(node, yaml.MappingNode):

@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from schemas.parts import Line, Number, Record, Tuples, When, words
+from schemas.parts import Id, Line, Number, Record, Tuples, When, ids, words
 
 STATUSES = ("verified", "part_verified", "recalled", "estimate")
 GRADES = ("A", "B", "C", "D")
@@ -23,7 +23,7 @@ class Sourced(Record):
     """Every rule carries its sources: reference keys, and the pages where its figures were seen."""
 
     evidence_status = fields.String(required=True, validate=validate.OneOf(STATUSES))
-    references = words(required=True, validate=validate.Length(min=1))
+    references = ids("reference", required=True, validate=validate.Length(min=1))
     seen = words()
 
 
@@ -118,7 +118,7 @@ class RedFlag:
 class _ThenSchema(Record):
     model = Then
     urgency = fields.String(validate=validate.OneOf(LEVELS))
-    suspects = words()
+    suspects = ids("condition")
     notice = fields.String(validate=validate.OneOf(["no_downgrade"]))
 
 
@@ -134,7 +134,7 @@ class RedFlagSchema(Reviewed):
     actions = words()
     because = fields.String(required=True)
     guideline = fields.String()
-    not_alone = words()
+    not_alone = ids("rule word")
     not_alone_text = fields.String()
     examples = fields.Nested(ExamplesSchema, required=True)
 
@@ -213,7 +213,7 @@ class FrequencySchema(Record):
     grade = _grade(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     source = fields.String(required=True)
-    references = words(required=True, validate=validate.Length(min=1))
+    references = ids("reference", required=True, validate=validate.Length(min=1))
     note = fields.String()
 
 
@@ -239,7 +239,7 @@ class Published:
 
 class PublishedSchema(Sourced):
     model = Published
-    word = fields.String(required=True)
+    word = Id("word", required=True)
     sensitivity = Number(low=0, high=1)
     specificity = Number(low=0, high=1)
     lr_present = Number(low=0, high=1000)
@@ -267,7 +267,7 @@ class CodeSchema(Record):
     code = fields.String(required=True)
     title = fields.String(required=True)
     evidence_status = fields.String(validate=validate.OneOf(STATUSES))
-    references = words()
+    references = ids("reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +314,7 @@ class Modifier:
 
 class ModifierSchema(Sourced):
     model = Modifier
-    word = fields.String(required=True)
+    word = Id("word", required=True)
     factor = Number(low=0, high=1000, required=True)
     row = fields.String(required=True)
 
@@ -334,7 +334,7 @@ class Priors:
 
 class PriorsSchema(Sourced):
     model = Priors
-    settings = fields.Dict(keys=fields.String(), values=Tuples(fields.Nested(AgeBandSchema)), required=True)
+    settings = fields.Dict(keys=Id("setting"), values=Tuples(fields.Nested(AgeBandSchema)), required=True)
     modifiers = Tuples(fields.Nested(ModifierSchema))
     grade = _grade(required=True)
     note = fields.String()
@@ -447,9 +447,9 @@ class ConditionSchema(Record):
     codes = fields.Nested(CodesSchema)
     priors = fields.Nested(PriorsSchema)
     root_level = fields.Boolean()
-    frequencies = fields.Dict(keys=fields.String(), values=fields.Nested(FrequencySchema))
+    frequencies = fields.Dict(keys=Id("word"), values=fields.Nested(FrequencySchema))
     published = Tuples(fields.Nested(PublishedSchema))
-    composites = words()
+    composites = ids("word")
     not_used = Tuples(fields.Dict(keys=fields.String(), values=fields.String()))
     course = Tuples(fields.Nested(StatementSchema))
     work_up = Tuples(fields.Nested(WorkUpSchema))
@@ -513,14 +513,14 @@ class TreatmentSchema(Record):
     rung_max = fields.Integer(validate=validate.Range(0, 6))
     qualifier = fields.String()
     kind = fields.String()
-    conditions = words(required=True)
-    drugs = words()
+    conditions = ids("condition", required=True)
+    drugs = ids("medication")
     hold_unless_final = fields.Boolean()
     review = fields.String(validate=validate.OneOf(REVIEWS))
     reviewer = fields.String()
     reviewed_on = fields.String()
     evidence_status = fields.String(validate=validate.OneOf(STATUSES))
-    references = words()
+    references = ids("reference")
     seen = words()
     offer = Tuples(fields.Nested(OfferSchema))
     because = fields.String()
@@ -530,7 +530,7 @@ class TreatmentSchema(Record):
     judge_after = fields.String()
     guidelines = fields.Dict(keys=fields.String(), values=fields.String())
     articles = fields.String()
-    alternatives = words()
+    alternatives = ids("treatment or group")
     note = fields.String()
 
 
@@ -549,11 +549,11 @@ class Need:
 class NeedSchema(Record):
     model = Need
     question = fields.String(required=True)
-    field = fields.String()
-    finding = fields.String()
-    counts_as_known = words()
-    applies = fields.String()
-    treatments = words()
+    field = Id("field")
+    finding = Id("finding")
+    counts_as_known = ids("word")
+    applies = Id("word")
+    treatments = ids("treatment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -582,7 +582,7 @@ class SafetyRuleSchema(Sourced):
     row = fields.String()
     title = fields.String(required=True)
     when = When(required=True)
-    treatments = words()
+    treatments = ids("treatment")
     action = fields.String(required=True, validate=validate.OneOf(ACTIONS))
     severity = fields.String(required=True, validate=validate.OneOf(SEVERITIES))
     because = fields.String(required=True)
@@ -609,7 +609,7 @@ class SafetySchema(Record):
     id = fields.String(required=True)
     title = fields.String(required=True)
     review = fields.String(validate=validate.OneOf(REVIEWS))
-    treatments = words(required=True)
+    treatments = ids("treatment", required=True)
     needs = Tuples(fields.Nested(NeedSchema))
     rules = Tuples(fields.Nested(SafetyRuleSchema), required=True)
     note = fields.String()
@@ -665,7 +665,7 @@ class PathwaySchema(Reviewed):
     id = fields.String(required=True)
     row = fields.String(required=True)
     title = fields.String(required=True)
-    conditions = words(required=True)
+    conditions = ids("condition", required=True)
     trigger = fields.String(required=True)
     actions = words(required=True)
     avoid = words(required=True)
@@ -692,14 +692,14 @@ class DoNot:
 class _InsteadSchema(Record):
     model = dict
     text = fields.String(required=True)
-    treatments = words(load_default=())
+    treatments = ids("treatment or group", load_default=())
 
 
 class DoNotSchema(Sourced):
     model = DoNot
     id = fields.String(required=True)
     title = fields.String(required=True)
-    treatment = fields.String(allow_none=True)
+    treatment = Id("treatment", allow_none=True)
     when = When(required=True)
     because = fields.String(required=True)
     instead = fields.Nested(_InsteadSchema, required=True)
@@ -732,8 +732,8 @@ class DefaultLevelSchema(Sourced):
     row = fields.String(required=True)
     title = fields.String(required=True)
     level = fields.String(required=True, validate=validate.OneOf(LEVELS))
-    any_of = words()
-    all_of = words()
+    any_of = ids("word")
+    all_of = ids("word")
     needs_gate = fields.Boolean()
     because = fields.String(required=True)
     actions = words()
@@ -775,8 +775,8 @@ class Reasoning:
 
 class ReasoningSchema(Record):
     model = Reasoning
-    default_setting = fields.String(required=True)
-    outside_scope = fields.String(required=True)
+    default_setting = Id("setting", required=True)
+    outside_scope = Id("word", required=True)
     background = fields.String(required=True)
     clip = Tuples(Number(low=0, high=1), required=True, validate=validate.Length(equal=2))
     dependence_factor = Number(low=0, high=1, required=True)
@@ -806,8 +806,8 @@ class LadderPolicySchema(Record):
     leading_share = Number(low=0, high=1, required=True)
     leading_at_least = Number(low=0, high=1, required=True)
     leading_at_most = fields.Integer(required=True)
-    hold_levels = words(required=True)
-    one_at_a_time = words(required=True)
+    hold_levels = ids("level", required=True)
+    one_at_a_time = ids("medication", required=True)
     missing_data_caution_up_to_rung = fields.Integer(required=True)
     suspected_from = fields.String(required=True, validate=validate.OneOf(LEVELS))
     kinds_needing_safety = words(required=True)
@@ -837,8 +837,8 @@ class ContactPolicy:
 
 class ContactPolicySchema(Record):
     model = ContactPolicy
-    proxy_unknown = words(required=True)
-    remote_cannot_clear = words(required=True)
+    proxy_unknown = ids("finding", required=True)
+    remote_cannot_clear = ids("finding", required=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,8 +31,22 @@ class Tuples(fields.List[Any]):
 
 
 def words(**kwargs: Any) -> Tuples:
-    """A list of ids."""
+    """A list of texts."""
     return Tuples(fields.String(validate=validate.Length(min=1)), **kwargs)
+
+
+class Id(fields.String):
+    """A name that must exist elsewhere; `names` says among what (see rules/checks.py)."""
+
+    def __init__(self, names: str, **kwargs: Any) -> None:
+        kwargs.setdefault("validate", validate.Length(min=1))
+        super().__init__(**kwargs)
+        self.names = names
+
+
+def ids(names: str, **kwargs: Any) -> Tuples:
+    """A list of names that must exist elsewhere."""
+    return Tuples(Id(names), **kwargs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +128,8 @@ def parse_line(parts: object) -> Line:
 class When(fields.Field[tuple[Line, ...]]):
     """Lines of the rule language; any one is enough."""
 
+    names = "rule word"
+
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> tuple[Line, ...]:
         if not isinstance(value, list) or not value:
             raise ValidationError("expected a list of lines")
@@ -131,6 +147,8 @@ class When(fields.Field[tuple[Line, ...]]):
 class Terms(fields.Field[tuple[Term, ...]]):
     """Members of all / any / at_least in the vocabulary language."""
 
+    names = "member"
+
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> tuple[Term, ...]:
         if not isinstance(value, list) or not value:
             raise ValidationError("expected a list of words")
@@ -139,6 +157,8 @@ class Terms(fields.Field[tuple[Term, ...]]):
 
 class TermField(fields.Field[Term]):
     """A single word or {absent: word}."""
+
+    names = "member"
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Term:
         return parse_term(value)
@@ -162,3 +182,44 @@ class Number(fields.Field[float]):
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise ValidationError(f"outside the plausible range {self.low:g} to {self.high:g}")
         return value
+
+
+Where = tuple[str | int, ...]
+"""Keys and positions from the root of a file to a value."""
+
+
+def named(schema: Schema, data: Mapping[str, Any], where: Where = ()) -> Iterator[tuple[Where, str, str]]:
+    """Every name in valid data that must exist elsewhere, as (place, kind of name, name)."""
+    for name, field in schema.fields.items():
+        key = field.data_key or name
+        if data.get(key) is not None:
+            yield from _named(field, data[key], (*where, key))
+
+
+def _named(field: fields.Field[Any], value: Any, where: Where) -> Iterator[tuple[Where, str, str]]:
+    if isinstance(field, Id):
+        yield where, field.names, value
+    elif isinstance(field, When | Terms | TermField):
+        yield from ((place, field.names, word) for place, word in _texts(value, where))
+    elif isinstance(field, fields.Nested):
+        yield from named(field.schema, value, where)
+    elif isinstance(field, fields.List):
+        for number, each in enumerate(value):
+            yield from _named(field.inner, each, (*where, number))
+    elif isinstance(field, fields.Dict):
+        for key, each in value.items():
+            for part, content in ((field.key_field, key), (field.value_field, each)):
+                if part is not None:
+                    yield from _named(part, content, (*where, key))
+
+
+def _texts(value: Any, where: Where) -> Iterator[tuple[Where, str]]:
+    """The words in a line or term, whatever is built around them."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _texts(each, (*where, key))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _texts(each, (*where, number))

@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from schemas.parts import Number, Record, Term, TermField, Terms, Tuples, words
+from schemas.parts import Id, Number, Record, Term, TermField, Terms, Tuples, ids, words
 
 KINDS = ("history", "examination", "context", "investigation")
 COMPARISONS = ("at_least", "above", "at_most", "below", "equals", "in", "between", "missing")
@@ -39,14 +39,14 @@ class FindingSchema(Record):
     kind = fields.String(required=True, validate=validate.OneOf(KINDS))
     label = fields.String(required=True)
     question = fields.String(required=True)
-    group = fields.String()
-    groups_also = words()
-    implied_by = words()
-    absent_clears = words()
-    contradicts = words()
-    also_present_if = fields.String()
-    also_absent_if = fields.String()
-    prompted_by = fields.String()
+    group = Id("group")
+    groups_also = ids("group")
+    implied_by = ids("finding")
+    absent_clears = ids("finding")
+    contradicts = ids("finding")
+    also_present_if = Id("word")
+    also_absent_if = Id("word")
+    prompted_by = Id("word")
     synonyms = words()
     note = fields.String()
 
@@ -108,7 +108,7 @@ class Derived:
 
 class _TriedSchema(Record):
     model = dict
-    treatment = fields.String(required=True)
+    treatment = Id("any treatment", required=True)
     weeks_at_least = Number(required=True)
     response_in = words(required=True)
 
@@ -119,13 +119,13 @@ class DerivedSchema(Record):
     all = Terms()
     any = Terms()
     of = Terms()
-    path = fields.String(data_key="from")
-    difference = words(validate=validate.Length(equal=2))
-    ratio = words(validate=validate.Length(equal=2))
+    path = Id("field", data_key="from")
+    difference = ids("field", validate=validate.Length(equal=2))
+    ratio = ids("field", validate=validate.Length(equal=2))
     absolute = fields.Boolean()
     tried = fields.Nested(_TriedSchema)
-    score = fields.String()
-    item_points = fields.String()
+    score = Id("score")
+    item_points = Id("score")
     at_least = Number()
     above = Number()
     at_most = Number()
@@ -134,10 +134,10 @@ class DerivedSchema(Record):
     one_of = words(data_key="in")
     between = Tuples(Number(), validate=validate.Length(equal=2))
     missing = fields.Boolean(validate=validate.Equal(True))
-    applies_if = fields.String()
-    group = fields.String()
+    applies_if = Id("word")
+    group = Id("group")
     source = fields.String()
-    switches_off = words()
+    switches_off = ids("group or word")
     synonyms = words()
     note = fields.String()
 
@@ -189,7 +189,7 @@ def _bands() -> Tuples:
 
 class _ScaleSchema(Record):
     model = dict
-    when = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    when = fields.Dict(keys=Id("field"), values=fields.String(), required=True)
     bands = _bands()
 
 
@@ -199,11 +199,11 @@ class ScoreItemSchema(Record):
     points = Number()
     word = TermField()
     one_of = Tuples(fields.Nested("ScoreItemSchema"))
-    path = fields.String(data_key="from")
+    path = Id("field", data_key="from")
     bands = _bands()
     codes = fields.Dict(keys=fields.String(), values=Number())
     value = fields.Boolean()
-    defaults = fields.Dict(keys=fields.String(), values=fields.String())
+    defaults = fields.Dict(keys=Id("field"), values=fields.String())
     scales = Tuples(fields.Nested(_ScaleSchema))
 
 
@@ -229,11 +229,11 @@ class ScoreSchema(Record):
     items = Tuples(fields.Nested(ScoreItemSchema), required=True, validate=validate.Length(min=1))
     range = Tuples(Number(), required=True, validate=validate.Length(equal=2))
     bands = fields.Dict(keys=fields.String(), values=Tuples(Number(), validate=validate.Length(equal=2)), required=True)
-    applies_if = fields.String()
-    switches_off = words()
+    applies_if = Id("word")
+    switches_off = ids("group or word")
     actions = fields.Dict(keys=fields.String(), values=fields.String())
     missing_policy = fields.String()
-    group = fields.String()
+    group = Id("group")
     source = fields.String()
     synonyms = words()
     note = fields.String()
@@ -256,7 +256,7 @@ class MedicationSchema(Record):
     model = Medication
     label = fields.String(required=True)
     kind = fields.String(required=True, validate=validate.OneOf(["ingredient", "class"]))
-    classes = words(required=True)
+    classes = ids("medication class", required=True)
     rxnorm = fields.String(allow_none=True)
     atc = fields.String(allow_none=True)
     rxnorm_sure = fields.Boolean()
@@ -290,7 +290,7 @@ class TreatmentGroupSchema(Record):
     model = TreatmentGroup
     label = fields.String(required=True)
     rung = fields.Integer(required=True)
-    covers = words(required=True)
+    covers = ids("treatment", required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,15 +313,15 @@ class MustAsk:
 class MustAskSchema(Record):
     model = MustAsk
     item = fields.String(required=True)
-    findings = words(required=True)
-    gates = words(required=True)
+    findings = ids("finding", required=True)
+    gates = ids("level", required=True)
     if_unknown = fields.String(required=True)
     action_if_unknown = fields.String(required=True)
-    applies_if = fields.String()
+    applies_if = Id("word")
     stale_after_hours = fields.Integer()
-    fields_ = words(data_key="fields", attribute="fields")
-    derived = words()
-    gates_treatments = words()
+    fields_ = ids("field", data_key="fields", attribute="fields")
+    derived = ids("vocabulary word")
+    gates_treatments = ids("treatment or group")
     note = fields.String()
 
 
@@ -343,8 +343,8 @@ class LevelSchema(Record):
     label = fields.String(required=True)
     limit = fields.String(required=True)
     place = fields.String(required=True)
-    must_be_answered = words(required=True)
-    if_applicable = words()
+    must_be_answered = ids("must-ask", required=True)
+    if_applicable = ids("must-ask")
 
 
 @dataclass(frozen=True, slots=True)
