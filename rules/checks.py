@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from rules import logic
 from rules.files import KnowledgeError, Problem, Source
 from rules.knowledge import Conclusion, Knowledge, trial_words
 from rules.words import WordCycle
+from schemas.assessment import ANSWERS
 from schemas.knowledge import Examples
 from schemas.parts import Line, Where, named
+from schemas.vocabulary import ScoreItem
 
 Found = Iterator[Problem]
 
@@ -58,7 +61,7 @@ class _Names:
         }
         members = words | _prefixed(listed)
         concluded = {pattern.concludes for pattern in knowledge.patterns.values()}
-        self.known: Mapping[str, Collection[str]] = {
+        self._table: Mapping[str, Collection[str]] = {
             "finding": knowledge.findings,
             "score": knowledge.scores,
             "word": words,
@@ -80,9 +83,13 @@ class _Names:
             "reference": knowledge.references,
         }
 
+    def known(self, name: str, kind: str = "rule word") -> bool:
+        """Whether something of this name and kind exists."""
+        return name in self._table[kind]
+
     def complaint(self, kind: str, name: str) -> str | None:
         """What is wrong with a name; None when it exists."""
-        if name in self.known[kind]:
+        if self.known(name, kind):
             return None
         if kind == "reference":
             return f"no such reference {name!r} in references.yaml"
@@ -127,6 +134,20 @@ def _vocabulary(knowledge: Knowledge, folder: Path) -> Found:
                 file = folder / "vocabulary" / f"{table}.yaml"
                 yield Problem(file, (name,), f"the id {name!r} stands in two vocabulary files")
             seen.add(name)
+    for name, score in knowledge.scores.items():
+        for where, item in _items(score.items, (name, "items")):
+            path = (item.path or "").removeprefix("observations.")
+            known = knowledge.observations.get(path)
+            uncounted = {*known.values} - {*item.codes} if known and item.codes is not None else set()
+            if uncounted:
+                file = folder / "vocabulary" / "scores.yaml"
+                yield Problem(file, (*where, "codes"), f"no points for {', '.join(sorted(uncounted))}")
+
+
+def _items(items: Iterable[ScoreItem], where: Where) -> Iterator[tuple[Where, ScoreItem]]:
+    for number, item in enumerate(items):
+        yield (*where, number), item
+        yield from _items(item.one_of, (*where, number, "one_of"))
 
 
 def _lines(knowledge: Knowledge, folder: Path) -> Iterator[tuple[Path, Where, Line, Conclusion]]:
@@ -181,6 +202,8 @@ def _conditions(knowledge: Knowledge, folder: Path) -> Found:
     if background is None or not background.frequencies:
         yield Problem(folder / "policy.yaml", ("reasoning", "background"), "the background has no frequencies")
         return
+    if background.priors is None:
+        yield Problem(folder / "policy.yaml", ("reasoning", "background"), "the background has no prior")
     for name, condition in knowledge.conditions.items():
         file = folder / "conditions" / f"{name}.yaml"
         for word, row in condition.frequencies.items():
@@ -204,7 +227,8 @@ def _priors(knowledge: Knowledge, file: Path, condition: Any) -> Found:
     for setting, bands in condition.priors.settings.items():
         edges = [(band.at_least, band.below) for band in bands]
         starts = [0.0, *(end for _, end in edges[:-1])]
-        if [start for start, _ in edges] != starts or edges[-1][1] is not None:
+        backwards = any(end is not None and end <= start for start, end in edges)
+        if [start for start, _ in edges] != starts or edges[-1][1] is not None or backwards:
             yield Problem(file, ("priors", "settings", setting), "the age bands leave a gap or overlap")
     for setting in knowledge.settings.keys() - condition.priors.settings.keys():
         yield Problem(file, ("priors", "settings"), f"no prior for the setting {setting!r}")
@@ -226,7 +250,7 @@ def _differences(knowledge: Knowledge, folder: Path) -> Found:
             low, high = knowledge.policy.reasoning.clip
             f, b = (min(max(frequency.f, low), high) for frequency in (here, there))
             pairs = ((row.lr_present, f / b), (row.lr_absent, (1 - f) / (1 - b)))
-            if any(printed and not 0.5 <= printed / model <= 2 for printed, model in pairs):
+            if any(printed is not None and not 0.5 <= printed / model <= 2 for printed, model in pairs):
                 yield Problem(
                     folder / "conditions" / f"{name}.yaml",
                     ("published", number),
@@ -242,10 +266,14 @@ def _levels(knowledge: Knowledge, folder: Path) -> Found:
         if flag.urgency and not (flag.within and flag.disposition and flag.actions):
             yield Problem(file, ("then",), "a level needs within, disposition and actions")
     last = len(knowledge.default_policy) - 1
-    entry = knowledge.default_policy[last]
-    if entry.any_of or entry.all_of or entry.needs_gate:
-        file = folder / "default_urgency.yaml"
-        yield Problem(file, ("default_policy", last), "the last entry must always apply")
+    entry = knowledge.default_policy[last] if knowledge.default_policy else None
+    if entry is None or entry.any_of or entry.all_of or entry.needs_gate:
+        place: Where = ("default_policy", last) if entry else ("default_policy",)
+        yield Problem(folder / "default_urgency.yaml", place, "the last entry must always apply")
+    numbers = [rung.rung for rung in knowledge.rungs]
+    for place_, number in enumerate(numbers):
+        if number in numbers[:place_]:
+            yield Problem(folder / "rungs.yaml", ("rungs", place_), f"the rung {number} stands twice")
 
 
 def _treatments(knowledge: Knowledge, folder: Path) -> Found:
@@ -265,7 +293,10 @@ def _cycles(knowledge: Knowledge, folder: Path) -> Found:
     try:
         _ = knowledge.vocabulary
     except WordCycle as error:
-        yield Problem(folder / "vocabulary" / "derived.yaml", (), f"words define one another in a circle: {error}")
+        tables = {"derived": knowledge.derived, "findings": knowledge.findings, "scores": knowledge.scores}
+        table, word = next((table, word) for table, has in tables.items() for word in error.words if word in has)
+        file = folder / "vocabulary" / f"{table}.yaml"
+        yield Problem(file, (word,), f"words define one another in a circle: {error}")
 
 
 def _examples(knowledge: Knowledge, folder: Path) -> Found:
@@ -276,7 +307,7 @@ def _examples(knowledge: Knowledge, folder: Path) -> Found:
         for word in flag.not_alone:
             said = {word: "present"} if word in knowledge.findings else {}
             held = example_literals(knowledge, said, _needed(knowledge, flag.when)) | {word}
-            if any(antecedent <= held for line in flag.when for antecedent in logic.antecedents(line)):
+            if _any_holds(flag.when, held):
                 yield Problem(file, ("not_alone",), f"{word!r} alone fires the rule")
     for name, pattern in knowledge.patterns.items():
         yield from _try(knowledge, folder / "patterns" / f"{name}.yaml", (), pattern.when, pattern.examples)
@@ -289,26 +320,82 @@ def _try(knowledge: Knowledge, file: Path, where: Where, when: Iterable[Line], e
     for kind, expected in (("fires", True), ("silent", False)):
         for number, example in enumerate(getattr(examples, kind)):
             place = (*where, "examples", kind, number)
-            try:
-                fired = holds(knowledge, when, example)
-            except LookupError as error:
-                yield Problem(file, place, f"the example names {error}, which a request cannot say")
+            complaint = _unsayable(knowledge, example)
+            if complaint:
+                yield Problem(file, place, complaint)
                 continue
+            fired = holds(knowledge, when, example)
             if fired != expected:
                 verb = "does not fire" if expected else "fires"
                 yield Problem(file, place, f"the example {verb} the rule: {dict(example)}")
 
 
+def _unsayable(knowledge: Knowledge, example: Mapping[str, Any]) -> str | None:
+    """What a request could not say of an example; None when all of it could be sent."""
+    for key, value in example.items():
+        listed = _LISTS.get(key)
+        if listed:
+            if not isinstance(value, list) or not all(listed(knowledge, each) for each in value):
+                return f"the example cannot be sent as it is: {key} is {value!r}"
+        elif key in knowledge.findings:
+            if value not in ANSWERS:
+                return f"the example cannot be sent as it is: {key} is {value!r}, not one of {', '.join(ANSWERS)}"
+        elif key in knowledge.paths:
+            entry = knowledge.observations.get(key.removeprefix("observations.")) or knowledge.fields[key]
+            if not _plausible(value, entry.plausible, entry.values):
+                return f"the example cannot be sent as it is: {key} is {value!r}"
+        elif not (key.startswith(("condition:", "suspected:")) and key.partition(":")[2] in knowledge.conditions):
+            return f"the example names {key}, which a request cannot say"
+        elif value not in ("present", "absent"):
+            return f"the example cannot be sent as it is: {key} is {value!r}"
+    return None
+
+
+def _plausible(value: object, ends: tuple[float, float] | None, codes: Collection[str]) -> bool:
+    if ends is None:
+        return value in codes
+    return isinstance(value, int | float) and not isinstance(value, bool) and ends[0] <= value <= ends[1]
+
+
+def _is_trial(knowledge: Knowledge, trial: Any) -> bool:
+    known = {*knowledge.treatments, *knowledge.treatment_groups}
+    responses = (None, *knowledge.fields["treatments_tried.response"].values)
+    return (
+        isinstance(trial, Mapping)
+        and {*trial} <= {"treatment", "weeks", "response"}
+        and trial.get("treatment") in known
+        and trial.get("response") in responses
+        and _plausible(trial.get("weeks", 0), (0, math.inf), ())
+    )
+
+
+_LISTS: Mapping[str, Callable[[Knowledge, Any], bool]] = {
+    "medications": lambda knowledge, name: isinstance(name, str) and name in knowledge.medications,
+    "allergies": lambda knowledge, name: (
+        isinstance(name, str) and name in {*knowledge.medications, *knowledge.allergens}
+    ),
+    "treatments_tried": _is_trial,
+}
+
+
 def holds(knowledge: Knowledge, when: Iterable[Line], example: Mapping[str, Any]) -> bool:
     """A plain reading of a rule on an example: whether any of its lines holds."""
     lines = tuple(when)
-    held = example_literals(knowledge, example, _needed(knowledge, lines))
-    return any(antecedent <= held for line in lines for antecedent in logic.antecedents(line))
+    return _any_holds(lines, example_literals(knowledge, example, _needed(knowledge, lines)))
 
 
 def _needed(knowledge: Knowledge, lines: Iterable[Line]) -> frozenset[str]:
     """The words that decide whether some lines hold: theirs, and those that these are made of."""
-    read = {word.partition(":")[0] if word not in knowledge.derived else word for line in lines for word in line.words}
+    concluding = {pattern.concludes: pattern.when for pattern in knowledge.patterns.values()}
+    words = {word for line in lines for word in line.words}
+    words |= {word for name in words & concluding.keys() for line in concluding[name] for word in line.words}
+    findings = knowledge.findings
+    named = words.union(*(knowledge.parts(word) for word in words))
+    words |= {other for word in named & findings.keys() for other in findings[word].contradicts}
+    words |= {name for name, finding in findings.items() if not named.isdisjoint(finding.contradicts)}
+    for item in [knowledge.must_ask[word.partition(":")[2]] for word in words if word.startswith("unknown:")]:
+        words |= {*item.findings, *((item.applies_if,) if item.applies_if else ())}
+    read = {word.partition(":")[0] if word not in knowledge.derived else word for word in words}
     return frozenset(read).union(*(knowledge.parts(word) for word in read))
 
 
@@ -321,25 +408,17 @@ def example_literals(
         knowledge: the knowledge.
         example: what the person says.
         only: the words that matter; all when not given.
-
-    Raises:
-        LookupError: a key that is neither a finding nor a field of the request.
     """
     answers: dict[str, bool] = {}
     values: dict[str, Any] = {}
     extra: set[str] = set()
     for key, value in example.items():
-        if key in knowledge.findings:
-            if value != "unknown":
-                answers[key] = value == "present"
-            else:
-                extra |= {f"unknown:{item}" for item, asked in knowledge.must_ask.items() if key in asked.findings}
-        elif key in knowledge.paths:
+        if key in knowledge.findings and value != "unknown":
+            answers[key] = value == "present"
+        elif key in knowledge.paths and key not in _LISTS:
             values[key] = value
-        elif key.startswith(("condition:", "suspected:")):
+        elif key.startswith(("condition:", "suspected:")) and value == "present":
             extra.add(key)
-        elif key not in ("medications", "allergies", "treatments_tried"):
-            raise LookupError(key)
     trials = [
         knowledge.trial(trial["treatment"], trial.get("weeks"), trial.get("response"))
         for trial in example.get("treatments_tried", ())
@@ -352,5 +431,11 @@ def example_literals(
         trials=trials if "treatments_tried" in example else None,
     )
     words = knowledge.vocabulary.derive(facts, only)
-    extra |= facts.listed | trial_words(trials)
-    return logic.literals(words, extra, knowledge.exclusions)
+    unknown = [key for key in example if key in knowledge.findings and example[key] == "unknown"]
+    extra |= facts.listed | trial_words(trials) | knowledge.asked_in_vain(unknown, words)
+    held = logic.literals(words, extra, knowledge.exclusions)
+    return held | {pattern.concludes for pattern in knowledge.patterns.values() if _any_holds(pattern.when, held)}
+
+
+def _any_holds(lines: Iterable[Line], held: frozenset[str]) -> bool:
+    return any(antecedent <= held for line in lines for antecedent in logic.antecedents(line))

@@ -80,14 +80,14 @@ class Engine:
         Raises:
             EngineFault: the engine is broken; `broken` says why and stays set.
         """
-        held = frozenset(holding)
+        held, parts = frozenset(holding), self._concerns[concern]
         with self._lock:
             if self.broken:
                 raise EngineFault(self.broken)
             try:
                 fired = [
                     rule
-                    for part in self._concerns[concern]
+                    for part in parts
                     if not part.starts.isdisjoint(held)
                     for rule in self._session(part, held & part.reads)
                 ]
@@ -172,7 +172,8 @@ def _firings(handle: int, offset: int) -> Iterator[str]:
             return
         yield message[2 : message.index('"', 2)]
         message = durable.complete_and_start_action(handle, offset)
-    raise EngineFault(f"more than {MAX_FIRINGS} firings")
+    if message:
+        raise EngineFault(f"more than {MAX_FIRINGS} firings")
 
 
 def _delete(part: _Partition, session: str) -> None:
@@ -250,6 +251,7 @@ def _probes(rules: Collection[Antecedent], rounds: int) -> Iterator[frozenset[st
     literals = sorted(frozenset().union(*rules)) if rules else []
     yield frozenset(literal for literal in literals if not literal.startswith("absent:"))
     yield frozenset(literal for literal in literals if literal.startswith(("absent:", "free:")))
+    yield frozenset(literal for literal in literals if not literal.startswith(("absent:", "free:")))
     chance = random.Random(20_261_121)
     words = sorted({literal.removeprefix("absent:") for literal in literals})
     for _ in range(rounds):

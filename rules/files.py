@@ -98,7 +98,8 @@ def _flatten(messages: Any, data: Any, path: Where = ()) -> Iterator[tuple[Where
     """Each message with its place. The steps key and value, which a table by name adds, are not in the data."""
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
-            known = isinstance(data, list) or (isinstance(data, Mapping) and key in data)
+            inside = isinstance(data, list) and isinstance(key, int) and key < len(data)
+            known = inside or (isinstance(data, Mapping) and key in data)
             if key == "_schema" or (key in ("key", "value") and not known):
                 yield from _flatten(inner, data, path)
             else:

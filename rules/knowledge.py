@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from marshmallow import Schema
+
 from rules.logic import Antecedent, antecedents, minimal
-from rules.words import Facts, Trial, Vocabulary
+from rules.words import Facts, Trial, Vocabulary, Words
 from schemas import knowledge as records
 from schemas import vocabulary as words
+from schemas.assessment import assessment_schema
 from schemas.parts import Line
 
 CONCERNS = ("patterns", "evidence", "urgency", "treatment", "safety")
@@ -59,6 +62,12 @@ class Knowledge:
     def vocabulary(self) -> Vocabulary:
         """Findings, derived words and scores, compiled."""
         return Vocabulary(self.findings, self.derived, self.scores)
+
+    @cached_property
+    def request_schema(self) -> Schema:
+        """What a request may say, by this vocabulary."""
+        tried = {*self.treatments, *self.treatment_groups}
+        return assessment_schema(self.findings, self.observations, self.must_ask, tried, self.fields)
 
     @cached_property
     def ranked(self) -> Mapping[str, records.Condition]:
@@ -119,9 +128,10 @@ class Knowledge:
         }
 
     @cached_property
-    def exclusions(self) -> frozenset[str]:
-        """Every word that some rule names under `unless`."""
-        return frozenset(word for _, _, lines in self.lines() for line in lines for word in line.unless)
+    def exclusions(self) -> Mapping[str, frozenset[str]]:
+        """Every word that some rule names under `unless` -> the words that it is made of."""
+        named = {word for _, _, lines in self.lines() for line in lines for word in line.unless}
+        return {word: self.parts(word) for word in sorted(named)}
 
     @cached_property
     def quantities(self) -> Mapping[str, str]:
@@ -232,6 +242,19 @@ class Knowledge:
                 found |= {f"{kind}:{name}", f"{kind}_class:{name}"}
                 queue += self.medications[name].classes if name in self.medications else ()
         return frozenset(found)
+
+    def asked_in_vain(self, unknown: Collection[str], derived: Words) -> frozenset[str]:
+        """`unknown:` words: must-asks that apply and of which a finding could not be answered.
+
+        Another finding of the same item that is present does not take this back: more findings never calm.
+        """
+        open_findings = {finding for finding in unknown if finding not in derived.state}
+        return frozenset(
+            f"unknown:{name}"
+            for name, item in self.must_ask.items()
+            if (item.applies_if is None or derived.present(item.applies_if))
+            and not open_findings.isdisjoint(item.findings)
+        )
 
     def trial(self, treatment: str, weeks: float | None, response: str | None) -> Trial:
         """A treatment tried, together with the groups that cover it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from rules.words import Words
 from schemas.parts import Line
@@ -60,20 +60,24 @@ def minimal(found: Iterable[Antecedent]) -> list[Antecedent]:
     return kept
 
 
-def literals(words: Words, extra: Collection[str], exclusions: Collection[str]) -> frozenset[str]:
+def literals(words: Words, extra: Collection[str], exclusions: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """The literals that hold for one presentation.
 
     Args:
         words: what the vocabulary made of it.
         extra: words of other kinds that hold (`medication:warfarin`, `unknown:F-01`, ...).
-        exclusions: every word that some rule names under `unless`. One that contradicts another
-            present word does not block: the worse of the two holds.
+        exclusions: every word that some rule names under `unless`, with the words that it is made of.
+            One that rests on a contradicted answer does not block: the worse of the two holds.
     """
     contradicted = {word for pair in words.conflicts if len(pair) > 1 for word in pair}
     state = words.state
     decided = (word if value else f"absent:{word}" for word, value in state.items())
     held = set(extra)
-    free = (f"free:{word}" for word in exclusions if (not state.get(word) and word not in held) or word in contradicted)
+    free = (
+        f"free:{word}"
+        for word, made_of in exclusions.items()
+        if (not state.get(word) and word not in held) or word in contradicted or not made_of.isdisjoint(contradicted)
+    )
     return frozenset(itertools.chain(decided, extra, free))
 
 

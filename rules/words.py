@@ -91,6 +91,10 @@ Step = Callable[[State, Facts, dict[str, Reading]], Truth]
 class WordCycle(ValueError):
     """Words that define one another in a circle."""
 
+    def __init__(self, words: tuple[str, ...]) -> None:
+        super().__init__(" -> ".join(words))
+        self.words = words
+
 
 class Vocabulary:
     """Findings, derived words and scores, compiled in dependency order."""
@@ -104,12 +108,13 @@ class Vocabulary:
             WordCycle: definitions that go round in a circle.
         """
         self.findings, self.derived, self.scores = findings, derived, scores
+        self._contradicting = tuple((name, finding) for name, finding in findings.items() if finding.contradicts)
         self._cleared_by = _inverse({name: finding.absent_clears for name, finding in findings.items()})
         needs = {name: self.reads(name) for name in (*findings, *derived, *scores)}
         try:
             order = tuple(TopologicalSorter(needs).static_order())
         except CycleError as error:
-            raise WordCycle(" -> ".join(error.args[1])) from error
+            raise WordCycle(tuple(error.args[1])) from error
         self._listed = sorted({term.word for word in derived.values() for term in word.members if ":" in term.word})
         self._listed = [word for word in self._listed if word.split(":")[0] not in scores]
         self._steps = tuple((name, self._compile(name)) for name in order if name in needs)
@@ -145,12 +150,13 @@ class Vocabulary:
         return Words(state, readings, tuple(self._conflicts(state, facts)))
 
     def _conflicts(self, state: State, facts: Facts) -> Iterator[tuple[str, ...]]:
-        for name, answer in facts.answers.items():
-            finding = self.findings[name]
-            if not answer and state.get(name):
-                yield (name,)
+        for name, finding in self._contradicting:
             if state.get(name):
                 yield from ((name, other) for other in finding.contradicts if state.get(other))
+        for name, answer in facts.answers.items():
+            lowers = self.findings[name].also_absent_if
+            if (state.get(name) and not answer) or (answer and lowers and state.get(lowers)):
+                yield (name,)
 
     def _compile(self, name: str) -> Step:
         if name in self.findings:

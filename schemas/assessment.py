@@ -75,6 +75,8 @@ class Answers(fields.Field[dict[str, str]]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
         if not isinstance(value, Mapping):
             raise ValidationError("expected an object of id: answer")
+        if len(value) > len(self.known):
+            raise ValidationError(f"holds more entries than there are {self.kind} ids ({len(self.known)})")
         errors: dict[str, list[str]] = {}
         for key, answer in value.items():
             if key not in self.known:
@@ -100,6 +102,8 @@ class Observations(fields.Field[dict[str, float | str]]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, float | str]:
         if not isinstance(value, Mapping):
             raise ValidationError("expected an object of id: value")
+        if len(value) > len(self.known):
+            raise ValidationError(f"holds more entries than there are observation ids ({len(self.known)})")
         errors: dict[str, Any] = {}
         read: dict[str, Any] = {}
         for key, given in value.items():
@@ -117,13 +121,18 @@ class Observations(fields.Field[dict[str, float | str]]):
         return read
 
 
-class Names(fields.List[Any]):
-    """Up to MAX_ENTRIES short strings."""
+class Short(fields.List[Any]):
+    """A list of at most MAX_ENTRIES, counted before anything in it is read."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            Text(validate=validate.Length(1, MAX_TEXT)), validate=validate.Length(max=MAX_ENTRIES), **kwargs
-        )
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list) and len(value) > MAX_ENTRIES:
+            raise ValidationError(f"holds {len(value)} entries, at most {MAX_ENTRIES} are read")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+def names(**kwargs: Any) -> Short:
+    """Short texts, such as the names of drugs."""
+    return Short(Text(validate=validate.Length(1, MAX_TEXT)), **kwargs)
 
 
 class KnownId(Text):
@@ -181,7 +190,7 @@ def assessment_schema(
     def part(name: str, content: Mapping[str, fields.Field[Any]]) -> type[Schema]:
         return Strict.from_dict(dict(content), name=name)
 
-    trials = fields.List(fields.Nested(part("TreatmentTried", tried)), validate=validate.Length(max=MAX_ENTRIES))
+    trials = Short(fields.Nested(part("TreatmentTried", tried)))
     whole: dict[str, fields.Field[Any]] = {
         "patient": fields.Nested(part("Patient", patient), required=True),
         "setting": choice("setting"),
@@ -190,8 +199,8 @@ def assessment_schema(
         "screening": Answers("must-ask", must_ask, request_fields["screening"].values),
         "findings": Answers("finding", findings, synonyms=synonyms),
         "observations": Observations(observations),
-        "medications": Names(),
-        "allergies": Names(),
+        "medications": names(),
+        "allergies": names(),
         "treatments_tried": trials,
     }
     return part("AssessmentRequest", whole)()

@@ -117,7 +117,7 @@ class RedFlag:
 
 class _ThenSchema(Record):
     model = Then
-    urgency = fields.String(validate=validate.OneOf(LEVELS))
+    urgency = Id("level", validate=validate.OneOf(LEVELS))
     suspects = ids("condition")
     notice = fields.String(validate=validate.OneOf(["no_downgrade"]))
 
@@ -731,7 +731,7 @@ class DefaultLevelSchema(Sourced):
     model = DefaultLevel
     row = fields.String(required=True)
     title = fields.String(required=True)
-    level = fields.String(required=True, validate=validate.OneOf(LEVELS))
+    level = Id("level", required=True, validate=validate.OneOf(LEVELS))
     any_of = ids("word")
     all_of = ids("word")
     needs_gate = fields.Boolean()
@@ -809,7 +809,7 @@ class LadderPolicySchema(Record):
     hold_levels = ids("level", required=True)
     one_at_a_time = ids("medication", required=True)
     missing_data_caution_up_to_rung = fields.Integer(required=True)
-    suspected_from = fields.String(required=True, validate=validate.OneOf(LEVELS))
+    suspected_from = Id("level", required=True, validate=validate.OneOf(LEVELS))
     kinds_needing_safety = words(required=True)
 
 

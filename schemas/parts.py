@@ -179,9 +179,15 @@ class Number(fields.Field[float]):
             raise ValidationError("expected a number")
         if abs(value) > 1e15 or not math.isfinite(value):
             raise ValidationError("expected a finite number of ordinary size")
-        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            raise ValidationError(f"outside the plausible range {self.low:g} to {self.high:g}")
+        if self.low is not None and value < self.low:
+            raise ValidationError(self._outside())
+        if self.high is not None and value > self.high:
+            raise ValidationError(self._outside())
         return value
+
+    def _outside(self) -> str:
+        low, high = ("without limit" if end is None else f"{end:g}" for end in (self.low, self.high))
+        return f"outside the plausible range {low} to {high}"
 
 
 Where = tuple[str | int, ...]

@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError
 import rules
 from rules.engine import Engine
 from rules.knowledge import Knowledge
-from schemas.assessment import assessment_schema, code
+from schemas.assessment import code
 from service import body, catalogue, problems, summary
 from service.assess import assess
 
@@ -29,7 +29,8 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
     known = knowledge or rules.load()
     firing = engine or Engine(known.rules)
     app = Flask("lumbar", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = body.MAX_BYTES
+    # One byte more than is allowed: a body without a length is read up to here, and then known to be too long.
+    app.config["MAX_CONTENT_LENGTH"] = body.MAX_BYTES + 1
     app.url_map.strict_slashes = False
     problems.register(app, known.policy.texts["not_assessed"])
     _assessments(app, known, firing)
@@ -39,7 +40,7 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
 
 
 def _assessments(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
-    schema = request_schema(knowledge)
+    schema = knowledge.request_schema
     detail = code(("full", "summary"), load_default="full")
     query = Schema.from_dict({"detail": detail}, name="Query")()
 
@@ -76,12 +77,6 @@ def _health(app: Flask, engine: Engine) -> None:
         if engine.broken is None:
             engine.self_test(rounds=1)
         return _json({"status": "ready"}) if engine.broken is None else problems.problem(503, "engine broken")
-
-
-def request_schema(knowledge: Knowledge) -> Schema:
-    """The request schema for a knowledge base."""
-    tried = {*knowledge.treatments, *knowledge.treatment_groups}
-    return assessment_schema(knowledge.findings, knowledge.observations, knowledge.must_ask, tried, knowledge.fields)
 
 
 def _load(schema: Schema, data: Any) -> dict[str, Any]:

@@ -22,10 +22,16 @@ def read(request: Request) -> Any:
     if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         raise Refusal(415, "send application/json")
     raw = request.get_data()
+    if len(raw) > MAX_BYTES:
+        raise Refusal(413, f"the body is larger than {MAX_BYTES // 1024} KB")
     if not raw.strip():
         raise Refusal(400, "the body is empty; send a JSON object with at least patient.age_years")
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_not_json)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_not_json)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
+    except UnicodeEncodeError as error:
+        raise Refusal(400, "a text holds half of a character (a lone surrogate)") from error
     except UnicodeDecodeError as error:
         raise Refusal(400, f"not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:

@@ -25,7 +25,7 @@ def shelves(knowledge: Knowledge) -> dict[str, Shelf]:
         "medications": _plain(knowledge.medications),
         "red-flags": _plain(knowledge.red_flags),
         "patterns": _plain(knowledge.patterns),
-        "safety": _plain(knowledge.safety),
+        "safety": _safety(knowledge),
         "pathways": _plain(knowledge.pathways),
         "scores": _plain(knowledge.scores),
         "references": _plain(knowledge.references),
@@ -89,6 +89,13 @@ def _reviews(knowledge: Knowledge) -> dict[str, int]:
         rule.review for kind in (knowledge.red_flags, knowledge.patterns, knowledge.ranked) for rule in kind.values()
     ]
     return {state: states.count(state) for state in sorted({*states})}
+
+
+def _safety(knowledge: Knowledge) -> Shelf:
+    """Safety rules by id, each with the treatments that it is about."""
+    return {
+        name: {**_dump(rule), "treatments": list(targets)} for name, (rule, targets) in knowledge.safety_rules.items()
+    }
 
 
 def _findings(knowledge: Knowledge) -> Shelf:

@@ -14,10 +14,9 @@ from marshmallow import fields
 import rules
 from rules.knowledge import Knowledge
 from schemas import answer
-from schemas.assessment import Answers, Observations
+from schemas.assessment import MAX_ENTRIES, Answers, KnownId, Observations, Short
 from schemas.parts import Number
 from service import catalogue
-from service.app import request_schema
 
 FILE = Path(__file__).parent.parent / "openapi.yaml"
 
@@ -65,7 +64,7 @@ def build(knowledge: Knowledge) -> dict[str, Any]:
     plugin.converter.add_attribute_function(_custom)  # type: ignore[no-untyped-call]
     for name, schema in answer.COMPONENTS.items():
         spec.components.schema(name, schema=schema)
-    spec.components.schema("AssessmentRequest", schema=request_schema(knowledge))
+    spec.components.schema("AssessmentRequest", schema=knowledge.request_schema)
     _assessment(spec)
     _lookups(spec, knowledge)
     _operation(spec)
@@ -83,6 +82,10 @@ def _custom(_: Any, field: fields.Field[Any], **__: Any) -> dict[str, Any]:
     if isinstance(field, Number):
         bounds = {"minimum": field.low, "maximum": field.high}
         return {"type": "number", **{key: value for key, value in bounds.items() if value is not None}}
+    if isinstance(field, Short):
+        return {"maxItems": MAX_ENTRIES}
+    if isinstance(field, KnownId):
+        return {"enum": sorted(field.known)}
     if isinstance(field, Answers):
         where = "/v1/must-ask" if field.kind == "must-ask" else "/v1/findings"
         return {

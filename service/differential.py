@@ -180,7 +180,11 @@ def _composite_or_items(entries: list[Entry], knowledge: Knowledge) -> list[Entr
     of words in the ledger stands only where it says more than they do together.
     """
     chosen = {entry.word: entry for entry in entries}
-    for entry in sorted(entries, key=lambda each: (-len(knowledge.parts(each.word)), each.word)):
+    # Validated composites first, then the small before the large, so that no item is weighed at two depths.
+    for entry in sorted(
+        entries,
+        key=lambda each: (not knowledge.switched_off(each.word), len(knowledge.parts(each.word)), each.word),
+    ):
         if entry.word not in chosen:
             continue
         items = [chosen[part] for part in knowledge.parts(entry.word) if part in chosen]

@@ -18,7 +18,6 @@ import yaml
 
 import rules
 from rules.engine import Engine
-from service.app import request_schema
 from service.assess import assess
 
 # ranks of the levels that the published measures name
@@ -54,7 +53,7 @@ class Outcome:
 def evaluate(cases: Iterable[dict[str, Any]], ranks: dict[str, int] | None = None) -> list[Outcome]:
     """Assess every case with the knowledge in `rules/`."""
     knowledge = rules.load()
-    engine, schema = Engine(knowledge.rules), request_schema(knowledge)
+    engine, schema = Engine(knowledge.rules), knowledge.request_schema
     ranks = ranks or {name: level.rank for name, level in knowledge.levels.items()}
     outcomes = []
     for case in cases:

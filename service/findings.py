@@ -39,7 +39,8 @@ class Presentation:
 
     def adding(self, concluded: frozenset[str]) -> Presentation:
         """The same person with the words that patterns concluded."""
-        return replace(self, literals=self.literals | concluded)
+        blocked = {f"free:{word}" for word in concluded}
+        return replace(self, literals=(self.literals | concluded) - blocked)
 
 
 def derive(request: Mapping[str, Any], knowledge: Knowledge) -> Presentation:
@@ -54,14 +55,7 @@ def derive(request: Mapping[str, Any], knowledge: Knowledge) -> Presentation:
     facts = _facts(request, said, knowledge)
     words = knowledge.vocabulary.derive(facts)
     unknown = frozenset(name for name, answer in said.items() if answer == "unknown" and name not in words.state)
-    asked_in_vain = {
-        f"unknown:{item}"
-        for item, entry in knowledge.must_ask.items()
-        if _applies(entry.applies_if, words)
-        and not unknown.isdisjoint(entry.findings)
-        and not any(map(words.present, entry.findings))
-    }
-    extra = facts.listed | trial_words(facts.trials) | asked_in_vain
+    extra = facts.listed | trial_words(facts.trials) | knowledge.asked_in_vain(unknown, words)
     notices += _conflicts(words, knowledge)
     return Presentation(
         facts=facts,

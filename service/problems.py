@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from flask import Flask, Response
 from marshmallow import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from rules.engine import EngineFault
 from schemas.assessment import Mend
@@ -57,7 +57,7 @@ def register(app: Flask, not_assessed: str) -> None:
 
     @app.errorhandler(ValidationError)
     def invalid(error: ValidationError) -> Response:
-        found = list(pointers(error.messages))
+        found = sorted(pointers(error.messages), key=lambda item: (item["pointer"], item["detail"]))
         return problem(422, f"{len(found)} value(s) cannot be used; each is named with its place", found)
 
     @app.errorhandler(Refusal)
@@ -68,6 +68,10 @@ def register(app: Flask, not_assessed: str) -> None:
     def failed_closed(error: EngineFault) -> Response:
         app.logger.error("engine fault: %s", error)
         return problem(503, not_assessed)
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def too_large(_: RequestEntityTooLarge) -> Response:
+        return problem(413, f"the body is larger than {app.config['MAX_CONTENT_LENGTH'] // 1024} KB")
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

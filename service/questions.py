@@ -30,10 +30,13 @@ def ask_next(
 
 
 def _must_asks(urgency: Urgency, presentation: Presentation, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
-    """The first open finding of each open must-ask."""
+    """The first open finding of each open must-ask; a finding that answers two items is asked once."""
+    asked: set[str] = set()
     for item in urgency.open_items:
         for finding in knowledge.must_ask[item].findings:
-            if not presentation.present(finding) and not presentation.absent(finding):
+            decided = presentation.present(finding) or presentation.absent(finding)
+            if not decided and finding not in asked:
+                asked.add(finding)
                 yield finding, f"{item} is open; the answer could raise the level to {knowledge.reach[item]}"
                 break
 
