@@ -15,7 +15,7 @@ import orjson
 
 import rules
 from rules.engine import Engine
-from service.app import create_app, request_schema
+from service.app import create_app
 from service.assess import assess
 from service.evaluate import read_cases
 from service.findings import derive
@@ -42,7 +42,7 @@ def main() -> None:
     knowledge = rules.load()
     engine = Engine(knowledge.rules)
     app = create_app(knowledge, engine)
-    schema = request_schema(knowledge)
+    schema = knowledge.request_schema
     bodies = [orjson.dumps(case["request"]) for case in read_cases(CASES)]
     requests = [schema.load(orjson.loads(body)) for body in bodies]
     literals = [derive(request, knowledge).literals for request in requests]

@@ -278,15 +278,12 @@ def _tried(word: Derived) -> Step:
     treatment, weeks, responses = (word.tried[key] for key in ("treatment", "weeks_at_least", "response_in"))
 
     def step(_: State, facts: Facts, __: dict[str, Reading]) -> Truth:
-        fits = (
-            (treatment == "any" or treatment in trial.ids)
-            and (trial.weeks or 0) >= weeks
-            and trial.response in responses
-            for trial in facts.trials
-        )
-        if any(fits):
+        about = [trial for trial in facts.trials if treatment == "any" or treatment in trial.ids]
+        long = [trial for trial in about if trial.weeks is None or trial.weeks >= weeks]
+        fitting = [trial for trial in long if trial.response is None or trial.response in responses]
+        if any(trial.weeks is not None and trial.response is not None for trial in fitting):
             return True
-        return False if "treatments_tried" in facts.asked else None
+        return False if "treatments_tried" in facts.asked and not fitting else None
 
     return step
 
@@ -341,13 +338,14 @@ def _score(name: str, score: Score) -> Step:
         if score.applies_if and not state.get(score.applies_if):
             return None
         items = tuple(ItemReading(item.name, *_item(item, state, facts)) for item in score.items)
-        low = max(score.range[0], sum(item.low for item in items))
-        high = min(score.range[1], sum(item.high for item in items))
+        bottom, top = score.range
+        low = min(max(bottom, sum(item.low for item in items)), top)
+        high = min(max(bottom, sum(item.high for item in items)), top)
         inside = None
-        for band, (bottom, top) in score.bands.items():
-            if bottom <= low and high <= top:
+        for band, (first, last) in score.bands.items():
+            if first <= low and high <= last:
                 inside, state[f"{name}:{band}"] = band, True
-            elif high < bottom or low > top:
+            elif high < first or low > last:
                 state[f"{name}:{band}"] = False
         readings[name] = Reading(low, high, inside, items)
         return None
@@ -363,9 +361,8 @@ def _item(item: ScoreItem, state: State, facts: Facts) -> tuple[float, float]:
             return min(0.0, item.points), max(0.0, item.points)
         return (item.points, item.points) if value else (0.0, 0.0)
     if item.one_of:
-        spans = [_item(option, state, facts) for option in item.one_of]
-        sure = [span for span in spans if span[0] == span[1] != 0]
-        return sure[0] if sure else (min(low for low, _ in spans), max(high for _, high in spans))
+        lows, highs = zip(*(_item(option, state, facts) for option in item.one_of), strict=True)
+        return max(lows), max(highs)
     options = list(_numbers(item, facts))
     return min(options), max(options)
 
@@ -398,10 +395,9 @@ def _points(bands: Iterable[Band], value: float) -> float:
     ends = [end for low, high, _ in bands for end in (low, high) if end is not None]
     step = 1 if all(float(end).is_integer() for end in ends) else 10
     rounded = math.floor(value * step + 0.5) / step
-    for low, high, points in bands:
-        if (low is None or low <= rounded) and (high is None or rounded <= high):
-            return points
-    raise ValueError(f"no band for {value}")
+    return next(
+        points for low, high, points in bands if (low is None or low <= rounded) and (high is None or rounded <= high)
+    )
 
 
 def _item_terms(item: ScoreItem) -> Iterator[Term]:

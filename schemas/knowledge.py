@@ -15,6 +15,20 @@ GRADES = ("A", "B", "C", "D")
 REVIEWS = ("draft", "reviewed", "retired")
 LEVELS = ("emergency", "urgent_same_day", "urgent_2_weeks", "routine", "self_care")
 OFFERS = ("recommended", "consider", "not_yet", "not_recommended")
+KINDS = (
+    "education",
+    "self_care",
+    "physical",
+    "drug",
+    "supplement",
+    "exercise",
+    "manual",
+    "psychological",
+    "injection",
+    "procedure",
+    "surgery",
+    "other",
+)
 ACTIONS = ("exclude", "caution", "instruct")
 SEVERITIES = ("critical", "major", "moderate", "minor")
 
@@ -512,7 +526,7 @@ class TreatmentSchema(Record):
     rung = fields.Integer(required=True, validate=validate.Range(0, 6))
     rung_max = fields.Integer(validate=validate.Range(0, 6))
     qualifier = fields.String()
-    kind = fields.String()
+    kind = fields.String(validate=validate.OneOf(KINDS))
     conditions = ids("condition", required=True)
     drugs = ids("medication")
     hold_unless_final = fields.Boolean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -151,20 +152,35 @@ class DerivedSchema(Record):
         if len(operators) != 1:
             raise ValidationError(f"exactly one operator is needed, found {operators or 'none'}")
         operator = operators[0]
-        if operator in ("all", "any"):
-            return Derived(operator, members=given[operator], **about)
-        if operator == "of":
-            return Derived("at_least", members=given["of"], count=int(given["at_least"]), **about)
-        if operator == "tried":
-            return Derived("tried", tried=given["tried"], **about)
+        if "absolute" in given and operator != "difference":
+            raise ValidationError("only a difference can be absolute")
+        if operator in ("all", "any", "of", "tried"):
+            return self._counting(operator, given, about)
         comparisons = [key for key in ("one_of", *COMPARISONS) if key in given]
         if len(comparisons) != 1:
             raise ValidationError(f"exactly one comparison is needed, found {comparisons or 'none'}")
         comparison = (comparisons[0].replace("one_of", "in"), given[comparisons[0]])
+        if operator == "item_points" and comparison[0] != "at_least":
+            raise ValidationError("the points of an item are read with at_least")
         if operator in ("score", "item_points"):
             return Derived(operator, score=given[operator], comparison=comparison, **about)
         paths = (given["from"],) if operator == "from" else given[operator]
         return Derived(operator, paths=paths, absolute=given.get("absolute", False), comparison=comparison, **about)
+
+    @staticmethod
+    def _counting(operator: str, given: dict[str, Any], about: dict[str, Any]) -> Derived:
+        """A word made of other words, or of what was tried: it compares nothing."""
+        count = given.pop("at_least", None) if operator == "of" else None
+        if len(given) != 1:
+            raise ValidationError(f"nothing stands beside {operator}, found {sorted(set(given) - {operator})}")
+        if operator == "tried":
+            return Derived("tried", tried=given["tried"], **about)
+        members = given[operator]
+        if operator != "of":
+            return Derived(operator, members=members, **about)
+        if not isinstance(count, int) or not 1 <= count <= len(members):
+            raise ValidationError("of needs at_least, a whole number of its words")
+        return Derived("at_least", members=members, count=count, **about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +209,17 @@ class _ScaleSchema(Record):
     bands = _bands()
 
 
+def _seamless(bands: tuple[tuple[float | None, float | None, float | None], ...]) -> bool:
+    """Open at both ends, and each band begins one step (of the printed ends) after the one before."""
+    ends = [end for low, high, _ in bands for end in (low, high) if end is not None]
+    step = 1 if all(float(end).is_integer() for end in ends) else 0.1
+    meeting = all(
+        before[1] is not None and after[0] is not None and abs(after[0] - before[1] - step) < 1e-9
+        for before, after in itertools.pairwise(bands)
+    )
+    return meeting and bands[0][0] is None and bands[-1][1] is None and all(points is not None for *_, points in bands)
+
+
 class ScoreItemSchema(Record):
     model = ScoreItem
     name = fields.String(required=True)
@@ -204,6 +231,17 @@ class ScoreItemSchema(Record):
     codes = fields.Dict(keys=fields.String(), values=Number())
     value = fields.Boolean()
     defaults = fields.Dict(keys=Id("field"), values=fields.String())
+
+    @validates_schema
+    def _one_source(self, data: dict[str, Any], **_: object) -> None:
+        sources = [key for key in ("word", "one_of", "path") if data.get(key)]
+        readings = [key for key in ("bands", "codes", "value", "scales") if data.get(key)]
+        if len(sources) != 1 or len(readings) != ("path" in sources):
+            raise ValidationError("an item reads a word, alternatives, or a number by bands, codes, scales or itself")
+        for bands in (data.get("bands"), *(scale["bands"] for scale in data.get("scales", ()))):
+            if bands and not _seamless(bands):
+                raise ValidationError("the bands leave a gap, or have no points")
+
     scales = Tuples(fields.Nested(_ScaleSchema))
 
 

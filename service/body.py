@@ -29,7 +29,6 @@ def read(request: Request) -> Any:
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_not_json)
         json.dumps(value, ensure_ascii=False).encode("utf-8")
-        return value
     except UnicodeEncodeError as error:
         raise Refusal(400, "a text holds half of a character (a lone surrogate)") from error
     except UnicodeDecodeError as error:
@@ -40,6 +39,7 @@ def read(request: Request) -> Any:
         raise Refusal(400, "nested too deep") from error
     except ValueError as error:  # an integer of thousands of digits
         raise Refusal(400, "a number in the body is too long") from error
+    return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from service.findings import Presentation
 
 
 def read(presentation: Presentation, knowledge: Knowledge) -> list[dict[str, Any]]:
-    """Every score whose band is decided, or of which a word that rules read is present."""
+    """Every score whose band is decided, that a present word rests on, or with three quarters of its items answered."""
     used = {word.score for name, word in knowledge.derived.items() if word.score and presentation.present(name)}
     shown = []
     for name, reading in sorted(presentation.words.readings.items()):
-        if reading.band is None and name not in used:
+        answered = sum(item.low == item.high for item in reading.items)
+        if reading.band is None and name not in used and 4 * answered < 3 * len(reading.items):
             continue
         score = knowledge.scores[name]
         shown.append(
@@ -23,7 +24,7 @@ def read(presentation: Presentation, knowledge: Knowledge) -> list[dict[str, Any
                 "high": reading.high,
                 "range": list(score.range),
                 "band": reading.band,
-                "complete": all(item.low == item.high for item in reading.items),
+                "complete": answered == len(reading.items),
                 "items": [{"name": item.name, "low": item.low, "high": item.high} for item in reading.items],
                 "source": score.source,
                 "note": score.note,

@@ -47,6 +47,8 @@ class Oracle:
     concludes: Mapping[str, str] = field(default_factory=dict)
     """Pattern -> the word that it adds."""
     contradictions: frozenset[tuple[str, str]] = frozenset()
+    definitions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Word -> the words in its definition."""
 
     def fires(self, concern: str, person: Person) -> set[Key]:
         """The rules of one concern that fire."""
@@ -73,7 +75,12 @@ class Oracle:
     def _contradicted(self, person: Person) -> frozenset[str]:
         """Present words that another present word contradicts: they block nothing, the worse of the two holds."""
         pairs = (pair for pair in self.contradictions if person.present.issuperset(pair))
-        return frozenset(word for pair in pairs for word in pair)
+        doubtful = {word for pair in pairs for word in pair}
+        while True:  # and so do the words that rest on them
+            resting = {word for word, parts in self.definitions.items() if not parts.isdisjoint(doubtful)} - doubtful
+            if not resting:
+                return frozenset(doubtful)
+            doubtful |= resting
 
 
 def line_holds(line: Iterable[Any], person: Person, doubtful: Collection[str] = ()) -> bool:
@@ -92,10 +99,9 @@ def part_truth(part: Any, person: Person, doubtful: Collection[str] = ()) -> Tru
     if idea == "unless":
         return person.truth(about) is not True or about in doubtful
     if idea == "at_least":
-        values = [person.truth(word) for word in about["of"]]
-        if values.count(True) >= about["n"]:
+        if len(person.present.intersection(about["of"])) >= about["n"]:
             return True
-        return None if values.count(True) + values.count(None) >= about["n"] else False
+        return None if len(set(about["of"]) - person.absent) >= about["n"] else False
     raise ValueError(f"not in the rule language: {part!r}")
 
 
@@ -124,7 +130,27 @@ def read(folder: Path) -> Oracle:
         contradictions=frozenset(
             (name, other) for name, finding in findings.items() for other in finding.get("contradicts", ())
         ),
+        definitions={
+            name: frozenset(
+                _texts(entry, ("source", "note", "label", "question", "kind", "contradicts", "absent_clears"))
+            )
+            for table in ("findings", "derived", "scores")
+            for name, entry in _parse(folder / "vocabulary" / f"{table}.yaml").items()
+        },
     )
+
+
+def _texts(entry: Any, without: Collection[str] = ()) -> Iterator[str]:
+    """Every text in an entry; the names of other words are among them."""
+    if isinstance(entry, str):
+        yield entry
+    elif isinstance(entry, Mapping):
+        for key, value in entry.items():
+            if key not in without:
+                yield from _texts(value)
+    elif isinstance(entry, list):
+        for value in entry:
+            yield from _texts(value)
 
 
 def examples(folder: Path) -> Iterator[tuple[Key, bool, Mapping[str, Any]]]:

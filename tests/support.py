@@ -13,6 +13,9 @@ from rules.files import KnowledgeError
 from rules.words import Vocabulary
 from schemas.vocabulary import DerivedSchema, FindingSchema, ScoreSchema
 
+Edit = tuple[str, str, str]
+"""A file of the small knowledge base, a passage that stands in it once, and what stands there instead."""
+
 KNOWLEDGE: Mapping[str, str] = {
     "vocabulary/findings.yaml": """\
 fever:
@@ -60,6 +63,11 @@ recent_vaccine:
   kind: history
   label: Vaccine in the last days
   question: Have you had a vaccine in the last days?
+  contradicts: [never_vaccinated]
+never_vaccinated:
+  kind: history
+  label: Never vaccinated
+  question: Have you never had a vaccine?
 stiffness:
   kind: history
   label: Stiff back
@@ -165,10 +173,18 @@ emergency: {label: Emergency department, prior_column: ED}
     "vocabulary/fields.yaml": """\
 patient.age_years: {type: number, plausible: [0, 120]}
 patient.sex: {type: code, values: [female, male]}
+patient.pregnancy: {type: code, values: [pregnant, not_pregnant, possible]}
+setting: {type: code, values: [primary_care, emergency]}
 episode.duration_days: {type: number, plausible: [0, 36500]}
+episode.pain_severity: {type: number, plausible: [0, 10]}
+contact.mode: {type: code, values: [in_person, remote]}
+contact.informant: {type: code, values: [patient, proxy]}
+screening: {type: map, keys: must_ask ids, values: [absent, unknown]}
 medications: {type: list of medication or class ids}
 allergies: {type: list of medication or allergen ids}
 treatments_tried.treatment: {type: treatment id}
+treatments_tried.weeks: {type: number, plausible: [0, 520]}
+treatments_tried.response: {type: code, values: [none, partial, good]}
 """,
     "vocabulary/groups.yaml": """\
 infection: {source: one illness}
@@ -297,8 +313,8 @@ id: anti_inflammatory
 title: Anti-inflammatory drugs
 treatments: [ibuprofen_tablets]
 needs:
-  - {field: medications, question: Which medicines are taken?}
-  - {finding: fever, question: Is there fever?, counts_as_known: [infection_signs], applies: older}
+  - {field: medications, question: "Which medicines are taken?"}
+  - {finding: fever, question: "Is there fever?", counts_as_known: [infection_signs], applies: older}
 rules:
   - id: X001
     title: Blood thinner
@@ -405,6 +421,8 @@ ladder:
   leading_at_most: 3
   hold_levels: [emergency]
   one_at_a_time: [nsaid]
+  suspected_from: urgent_same_day
+  kinds_needing_safety: [drug]
   missing_data_caution_up_to_rung: 2
 questions: {at_most: 8, from_top: 5, would_change: 6}
 contact:
@@ -431,11 +449,20 @@ def write_knowledge(folder: Path, **changes: str | None) -> Path:
     return folder
 
 
-def edited(name: str, old: str, new: str) -> dict[str, str]:
-    """A change of write_knowledge: one file with one passage replaced; the passage must stand there once."""
-    text = KNOWLEDGE[name]
-    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
-    return {name: text.replace(old, new)}
+def edited(*edits: Edit) -> dict[str, str]:
+    """Changes for write_knowledge: passages replaced one after the other; each must stand in its file once."""
+    changed: dict[str, str] = {}
+    for name, old, new in edits:
+        text = changed.get(name, KNOWLEDGE[name])
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        changed[name] = text.replace(old, new)
+    return changed
+
+
+def without(name: str, start: str, end: str | None = None) -> dict[str, str]:
+    """A change for write_knowledge: one file without its text from `start` up to `end`, or up to where it ends."""
+    before, _, rest = KNOWLEDGE[name].partition(start)
+    return {name: before + (rest[rest.index(end) :] if end else "")}
 
 
 def line_with(file: Path, text: str) -> int:
