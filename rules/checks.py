@@ -34,7 +34,10 @@ def check(knowledge: Knowledge, folder: Path, sources: Iterable[Source]) -> None
     # Later stages compile and evaluate, so they run only on knowledge whose names hold.
     stages: tuple[Iterable[Iterator[Problem]], ...] = (
         (_known(knowledge, folder, sources), _vocabulary(knowledge, folder)),
-        (each(knowledge, folder) for each in (_cycles, _rule_shapes, _patterns, _conditions, _levels, _treatments)),
+        (
+            each(knowledge, folder)
+            for each in (_cycles, _rule_shapes, _patterns, _conditions, _policy, _levels, _treatments)
+        ),
         (each(knowledge, folder) for each in (_examples,)),
     )
     for stage in stages:
@@ -258,6 +261,17 @@ def _differences(knowledge: Knowledge, folder: Path) -> Found:
                 )
 
 
+def _policy(knowledge: Knowledge, folder: Path) -> Found:
+    last = len(knowledge.policy.reasoning.likelihood) - 1
+    if knowledge.policy.reasoning.likelihood[last].at_least > 0:
+        yield Problem(folder / "policy.yaml", ("reasoning", "likelihood", last), "the last word must begin at 0")
+    try:
+        assert knowledge.request_schema
+    except KeyError as missing:
+        message = f"the request needs the field {missing}"
+        yield Problem(folder / "vocabulary" / "fields.yaml", (), message)
+
+
 def _levels(knowledge: Knowledge, folder: Path) -> Found:
     for name, flag in knowledge.red_flags.items():
         file = folder / "red_flags" / f"{name}.yaml"
@@ -270,6 +284,10 @@ def _levels(knowledge: Knowledge, folder: Path) -> Found:
     if entry is None or entry.any_of or entry.all_of or entry.needs_gate:
         place: Where = ("default_policy", last) if entry else ("default_policy",)
         yield Problem(folder / "default_urgency.yaml", place, "the last entry must always apply")
+    ranked: dict[int, str] = {}
+    for name, level in knowledge.levels.items():
+        if ranked.setdefault(level.rank, name) != name:
+            yield Problem(folder / "vocabulary" / "levels.yaml", (name, "rank"), f"the rank {level.rank} stands twice")
     numbers = [rung.rung for rung in knowledge.rungs]
     for place_, number in enumerate(numbers):
         if number in numbers[:place_]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from schemas.parts import Id, Line, Number, Record, Tuples, When, ids, words
+from schemas.parts import Id, Line, Number, Record, Tuples, When, ascending, ids, words
 
 STATUSES = ("verified", "part_verified", "recalled", "estimate")
 GRADES = ("A", "B", "C", "D")
@@ -31,6 +31,8 @@ KINDS = (
 )
 ACTIONS = ("exclude", "caution", "instruct")
 SEVERITIES = ("critical", "major", "moderate", "minor")
+INSIDE = validate.Range(0, 1, min_inclusive=False, max_inclusive=False)
+"""What a logarithm or an odds can be taken of."""
 
 
 class Sourced(Record):
@@ -309,7 +311,7 @@ class AgeBand:
 
 class AgeBandSchema(Record):
     model = AgeBand
-    percent = Number(low=0, high=100, required=True)
+    percent = Number(validate=validate.Range(0, 100, min_inclusive=False), required=True)
     at_least = Number()
     below = Number()
 
@@ -792,9 +794,9 @@ class ReasoningSchema(Record):
     default_setting = Id("setting", required=True)
     outside_scope = Id("word", required=True)
     background = fields.String(required=True)
-    clip = Tuples(Number(low=0, high=1), required=True, validate=validate.Length(equal=2))
+    clip = Tuples(Number(validate=INSIDE), required=True, validate=[validate.Length(equal=2), ascending])
     dependence_factor = Number(low=0, high=1, required=True)
-    serious_floor = Number(low=0, high=1, required=True)
+    serious_floor = Number(validate=INSIDE, required=True)
     age_in_prior = fields.String(required=True)
     likelihood = Tuples(fields.Nested(LikelihoodSchema), required=True, validate=validate.Length(min=1))
     test_threshold = Number(low=0, high=1, required=True)
@@ -824,7 +826,7 @@ class LadderPolicySchema(Record):
     one_at_a_time = ids("medication", required=True)
     missing_data_caution_up_to_rung = fields.Integer(required=True)
     suspected_from = Id("level", required=True, validate=validate.OneOf(LEVELS))
-    kinds_needing_safety = words(required=True)
+    kinds_needing_safety = words(required=True, validate=validate.ContainsOnly(KINDS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,12 @@ class Number(fields.Field[float]):
         return f"outside the plausible range {low} to {high}"
 
 
+def ascending(ends: tuple[float, ...]) -> None:
+    """Refuse a range whose first end is not below its second."""
+    if list(ends) != sorted(set(ends)):
+        raise ValidationError("the first end of a range is below the second")
+
+
 Where = tuple[str | int, ...]
 """Keys and positions from the root of a file to a value."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from schemas.parts import Id, Number, Record, Term, TermField, Terms, Tuples, ids, words
+from schemas.parts import Id, Number, Record, Term, TermField, Terms, Tuples, ascending, ids, words
 
 KINDS = ("history", "examination", "context", "investigation")
 COMPARISONS = ("at_least", "above", "at_most", "below", "equals", "in", "between", "missing")
@@ -73,7 +73,7 @@ class ObservationSchema(Record):
     label = fields.String(required=True)
     unit = fields.String()
     ucum = fields.String()
-    plausible = Tuples(Number(), validate=validate.Length(equal=2))
+    plausible = Tuples(Number(), validate=[validate.Length(equal=2), ascending])
     values = words()
     loinc = fields.String()
     loinc_sure = fields.Boolean()
@@ -444,7 +444,7 @@ class RequestFieldSchema(Record):
     model = RequestField
     type = fields.String(required=True)
     values = words()
-    plausible = Tuples(Number(), validate=validate.Length(equal=2))
+    plausible = Tuples(Number(), validate=[validate.Length(equal=2), ascending])
     loinc = fields.String()
     unit = fields.String()
     keys = fields.String()

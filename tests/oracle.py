@@ -63,14 +63,11 @@ class Oracle:
             if any(line_holds(line, person, doubtful) for line in when)
         }
 
-    def all_concerns(self, person: Person) -> dict[str, set[Key]]:
-        """Every concern; the words that patterns conclude are present for the others."""
+    def concerns(self, person: Person, names: Iterable[str] = CONCERNS) -> dict[str, set[Key]]:
+        """Those concerns; the words that patterns conclude are present for the others."""
         patterns = self.fires("patterns", person)
         wiser = Person(person.present | {self.concludes[name] for _, name, _ in patterns}, person.absent)
-        return {
-            "patterns": patterns,
-            **{concern: self.fires(concern, wiser) for concern in CONCERNS if concern != "patterns"},
-        }
+        return {name: patterns if name == "patterns" else self.fires(name, wiser) for name in names}
 
     def _contradicted(self, person: Person) -> frozenset[str]:
         """Present words that another present word contradicts: they block nothing, the worse of the two holds."""

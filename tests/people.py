@@ -96,4 +96,7 @@ def illness(
 def knowing(knowledge: Knowledge, *conditions: Condition) -> Knowledge:
     """The same vocabulary and policy, but these conditions only; the first is the background."""
     background = replace(conditions[0], id=knowledge.policy.reasoning.background)
-    return replace(knowledge, conditions={found.id: found for found in (background, *conditions[1:])})
+    small = replace(knowledge, conditions={found.id: found for found in (background, *conditions[1:])})
+    for same in ("vocabulary", "quantities", "group_members"):  # none of them rests on conditions
+        small.__dict__[same] = getattr(knowledge, same)
+    return small

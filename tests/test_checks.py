@@ -778,6 +778,47 @@ def test_a_condition_without_a_prior_needs_no_setting(tmp_path: Path) -> None:
     assert [*knowledge.ranked] == ["plain_strain"]
 
 
+# --- numbers and texts without which the first request would fail, or be answered wrongly
+
+
+@pytest.mark.parametrize(
+    ("edit", "at"),
+    [
+        case("no weight before all", (STRAIN, "emergency: [{percent: 50}]", "emergency: [{percent: 0}]"), "percent: 0"),
+        case("a clip at 0", (POLICY, "clip: [0.01, 0.9]", "clip: [0, 0.9]"), "clip:"),
+        case("a clip at 1", (POLICY, "clip: [0.01, 0.9]", "clip: [0.01, 1]"), "clip:"),
+        case(
+            "no word for the least likely",
+            (POLICY, "{word: unlikely, at_least: 0}", "{word: unlikely, at_least: 0.1}"),
+            "unlikely",
+        ),
+        case("a kind of treatment that is none", (POLICY, "safety: [drug]", "safety: [drgu]"), "drgu"),
+        case("a floor of 0", (POLICY, "serious_floor: 0.05", "serious_floor: 0"), "serious_floor"),
+        case("two levels of one rank", (LEVELS, "rank: 4", "rank: 5"), "rank: 5"),
+        case(
+            "a range upside down",
+            ("vocabulary/observations.yaml", "plausible: [20, 250]", "plausible: [250, 20]"),
+            "[250, 20]",
+        ),
+    ],
+)
+def test_a_number_that_no_request_could_be_answered_with_is_refused(tmp_path: Path, edit: Edit, at: str) -> None:
+    file = edit[0]
+    write_knowledge(tmp_path, **edited(edit))
+    lines = [n for n, text in enumerate((tmp_path / file).read_text().splitlines(), 1) if at in text]
+    told = complaints(tmp_path)
+    assert len(told) == 1
+    assert told[0].startswith(tuple(f"{file}:{line}: " for line in lines))
+
+
+@pytest.mark.parametrize("field", ["patient.pregnancy", "treatments_tried.response"])
+def test_a_field_of_the_request_that_the_table_lacks_is_refused(tmp_path: Path, field: str) -> None:
+    fields = "vocabulary/fields.yaml"
+    kept = [line for line in KNOWLEDGE[fields].splitlines(keepends=True) if not line.startswith(f"{field}:")]
+    write_knowledge(tmp_path, **{fields: "".join(kept)})
+    assert any(told.startswith(f"{fields}:") and field in told for told in complaints(tmp_path))
+
+
 # --- what a rule must bring along
 
 
@@ -1129,7 +1170,7 @@ def drawn(data: st.DataObject, knowledge: Knowledge) -> tuple[dict[str, Any], Li
 
 
 @given(data=st.data())
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(deadline=None, derandomize=True, max_examples=60)
 def test_reading_only_the_words_that_a_rule_needs_changes_nothing(
     small_knowledge: Knowledge, data: st.DataObject
 ) -> None:

@@ -297,6 +297,17 @@ def test_bands_of_one_quantity_count_once_the_narrowest_that_holds(
         assert [(word, present) for word, present, *_ in one(knowledge, adult, rows, order)] == [counted]
 
 
+def test_of_equally_narrow_bands_the_first_by_name_counts_whatever_the_order(
+    knowledge: Knowledge, adult: Presentation
+) -> None:
+    strain = illness(BACKGROUND, 50, {"crp_over_30": 0.04, "crp_over_50": 0.04})
+    small = knowing(knowledge, strain, illness("other", 50, {"crp_over_30": 0.2, "crp_over_50": 0.8}))
+    evidence = [("crp_over_30", True), ("crp_over_50", True)]
+    for order in (evidence, evidence[::-1]):
+        (item,) = [found for found in differential.rank(order, adult, small) if found.condition.id == "other"]
+        assert [entry.word for entry in item.entries] == ["crp_over_30"]
+
+
 def test_bands_of_different_quantities_both_count(knowledge: Knowledge, adult: Presentation) -> None:
     rows = {"crp_over_50": (0.6, 0.02), "esr_over_50": (0.6, 0.05), "haematuria": (0.4, 0.1)}
     found = one(knowledge, adult, rows, [(word, True) for word in rows])
@@ -441,6 +452,22 @@ def test_a_validated_composite_replaces_its_items_and_what_it_switches_off_even_
         (KONNO, True, 3.3, 1.0),
         ("haematuria", True, 2.0, 1.0),
     ]
+
+
+def test_an_item_that_a_validated_composite_replaced_is_not_weighed_against_another_word(
+    knowledge: Knowledge, adult: Presentation
+) -> None:
+    """Diabetes is an item of the Konno score, and one of the risks of a psoas abscess."""
+    assert "diabetes" in knowledge.parts(KONNO) & knowledge.parts("psoas_abscess_risk")
+    rows = {"diabetes": 0.4, "psoas_abscess_risk": 0.2}
+    strain = illness(BACKGROUND, 50, dict.fromkeys(rows, 0.1))
+    other = illness("other", 50, rows, published=[konno()], composites=(KONNO,))
+    evidence = [(KONNO, True), *((word, True) for word in rows)]
+    assert ledgers(knowledge, adult, [strain, other], evidence)["other"] == [
+        (KONNO, True, 3.3, 1.0),
+        ("psoas_abscess_risk", True, 2.0, 1.0),
+    ]
+    assert ledgers(knowledge, adult, [strain, other], evidence[1:])["other"] == [("diabetes", True, 4.0, 1.0)]
 
 
 def test_without_the_composite_its_items_stand(knowledge: Knowledge, adult: Presentation) -> None:
@@ -699,6 +726,13 @@ def test_the_word_beside_a_probability(knowledge: Knowledge, probability: float,
     assert differential.likelihood(probability, knowledge) == word
     described = differential.describe(at(probability), True, [], knowledge)
     assert described["likelihood"] == word
+
+
+def test_the_order_of_the_words_in_the_policy_does_not_matter(knowledge: Knowledge) -> None:
+    reasoning = knowledge.policy.reasoning
+    turned = replace(reasoning, likelihood=reasoning.likelihood[::-1])
+    small = replace(knowledge, policy=replace(knowledge.policy, reasoning=turned))
+    assert [differential.likelihood(share, small) for share in (0.9, 0.3, 0.01)] == ["likely", "possible", "unlikely"]
 
 
 def test_the_word_is_withheld_until_the_answer_is_final(knowledge: Knowledge) -> None:

@@ -287,6 +287,8 @@ def test_a_treatment_tried_counts_for_itself_and_its_groups(
 
 def test_words_concluded_later_are_added_to_a_copy(knowledge: Knowledge) -> None:
     someone = person(knowledge)
+    blocking = min(knowledge.exclusions)
+    assert f"free:{blocking}" not in someone.adding(frozenset({blocking})).literals, "a concluded word blocks too"
     later = someone.adding(frozenset({"radicular_pattern"}))
     assert later.present("radicular_pattern")
     assert not someone.present("radicular_pattern")

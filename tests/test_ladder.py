@@ -455,8 +455,9 @@ def climbed(  # noqa: PLR0913
         conclusion: [frozenset({"fever"})]
         for conclusion in [*offers, *(Conclusion("do_not", row.id) for row in rows), *fitting]
     }
-    unsafe = {Conclusion("safety", found.id): [frozenset({"fever", "free:limp"})] for found in kept}
-    presentation = derive(request or person(), small)
+    held = [frozenset({"nausea", "fever", "free:limp"}), frozenset({"headache", "fever"})]
+    unsafe = {Conclusion("safety", found.id): held for found in kept}
+    presentation = derive(request or person(), knowledge)
     return ladder.climb(urgency or urgency_of("routine"), ["lumbar_strain"], fired, unsafe, presentation, small)
 
 
@@ -475,7 +476,7 @@ def test_the_first_offer_that_fired_gives_the_status(knowledge: Knowledge) -> No
     for parts, status in (((2, 1), "consider"), ((2,), "not_yet"), ((0, 1, 2), "recommended")):
         small = replace(knowledge, treatments={"pill": some}, safety={}, do_not={})
         fired = {Conclusion("offer", "pill", part): [frozenset({"fever"})] for part in parts}
-        found = ladder.climb(urgency_of("routine"), [], fired, {}, derive(person(), small), small)
+        found = ladder.climb(urgency_of("routine"), [], fired, {}, derive(person(), knowledge), small)
         assert only(found)["status"] == status
         assert only(found)["until"] == ("later" if status == "not_yet" else None)
 
@@ -491,7 +492,7 @@ def test_the_strictest_rule_wins_and_each_says_why(knowledge: Knowledge) -> None
         "title": "careful",
         "action": "caution",
         "severity": "major",
-        "words": ["fever"],
+        "words": ["fever", "headache", "nausea"],
         "because": "careful is dangerous.",
         "instead": None,
         "references": ["paper"],
@@ -704,7 +705,7 @@ def test_the_conditions_of_an_entry_are_the_leading_ones_that_it_is_for(knowledg
     small = replace(knowledge, treatments={"pill": some}, safety={}, do_not={})
     fired = {Conclusion("offer", "pill", 0): [frozenset({"fever"})]}
     conditions = ["lumbar_strain", "nephrolithiasis", "disc_herniation"]
-    found = ladder.climb(urgency_of("routine"), conditions, fired, {}, derive(person(), small), small)
+    found = ladder.climb(urgency_of("routine"), conditions, fired, {}, derive(person(), knowledge), small)
     assert only(found)["conditions"] == ["lumbar_strain", "disc_herniation"]
     assert found["conditions"] == conditions
 
@@ -732,6 +733,16 @@ def test_a_treatment_that_a_do_not_row_speaks_for_is_not_said_twice(knowledge: K
     assert found["not_recommended"][0]["instead"] == "Walk."
     assert found["not_recommended"][2]["instead"] is None
     assert [row["because"] for row in found["not_recommended"]] == ["It harms.", "It harms.", "belt helps."]
+
+
+def test_what_is_advised_against_stands_in_the_order_of_rung_and_id(knowledge: Knowledge) -> None:
+    names = {"d": 3, "c": 1, "b": 1, "a": 3}
+    offers = (Offer("not_recommended", ()), Offer("not_recommended", ()))
+    given = {name: replace(treatment(name, rung), offer=offers) for name, rung in names.items()}
+    small = replace(knowledge, treatments=given, safety={}, do_not={})
+    fired = {Conclusion("offer", name, name in "bd"): [frozenset({"fever"})] for name in names}
+    found = ladder.climb(urgency_of("routine"), [], fired, {}, derive(person(), knowledge), small)
+    assert [row["treatment"] for row in found["not_recommended"]] == ["b", "c", "a", "d"]
 
 
 def test_work_up_rows_that_fired_are_no_treatments(knowledge: Knowledge) -> None:

@@ -22,8 +22,8 @@ from tests.people import ALL_DENIED, Request, calm, fire, person, seen, triaged
 from tests.presentations import shuffled
 
 RANKS = {"self_care": 1, "routine": 2, "urgent_2_weeks": 3, "urgent_same_day": 4, "emergency": 5}
-QUICK = settings(deadline=None, derandomize=True, max_examples=40)
-SLOW = settings(deadline=None, derandomize=True, max_examples=12)
+QUICK = settings(deadline=None, derandomize=True, max_examples=25)
+SLOW = settings(deadline=None, derandomize=True, max_examples=8)
 
 NORMAL_VITALS: Mapping[str, float | str] = {
     "temperature_c": 36.8,

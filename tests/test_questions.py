@@ -215,6 +215,21 @@ def test_a_finding_that_decides_between_two_even_conditions_gains_nearly_a_bit(
     assert [question["why"][-19:] for question in found] == ["(0.91 bit expected)", "(0.00 bit expected)"]
 
 
+def test_the_gain_is_over_the_leading_conditions_as_if_they_were_all(
+    knowledge: Knowledge, nobody: Presentation
+) -> None:
+    """Shares of 0.06 and 0.02 weigh three to one: a limp in 0.7 of all, against 0.9 and 0.1."""
+    table = small(knowledge, {"strain": {"limp": 0.9}, "b": {"limp": 0.1}, "c": {"limp": 0.5}}, from_top=2)
+
+    def entropy(*chances: float) -> float:
+        return -sum(chance * math.log2(chance) for chance in chances)
+
+    gain = entropy(0.7, 0.3) - entropy(0.9, 0.1)
+    (question,) = questions.ask_next(ranked_as(table, [0.06, 0.02, 0.92]), triage_of(), nobody, table)
+    assert f"{gain:.2f}" == "0.41"
+    assert question["why"] == "tells the leading conditions apart (0.41 bit expected)"
+
+
 def test_findings_of_equal_gain_stand_in_alphabetical_order(knowledge: Knowledge, nobody: Presentation) -> None:
     words = ("nausea", "limp", "headache")
     table = small(knowledge, {"strain": dict.fromkeys(words, 0.2), "other": dict.fromkeys(words, 0.6)})

@@ -226,14 +226,10 @@ BOUNDED: list[tuple[type[Record], dict[str, Any], str, float, float]] = [
     (records.PublishedSchema, PUBLISHED, "specificity", 0, 1),
     (records.PublishedSchema, PUBLISHED, "lr_present", 0, 1000),
     (records.PublishedSchema, PUBLISHED, "lr_absent", 0, 1000),
-    (records.AgeBandSchema, {"percent": 1}, "percent", 0, 100),
     (records.ModifierSchema, PRIORS["modifiers"][0], "factor", 0, 1000),
     (records.ConditionSchema, CONDITION, "test_threshold", 0, 1),
     (records.LikelihoodSchema, {"word": "likely"}, "at_least", 0, 1),
-    *(
-        (records.ReasoningSchema, POLICY["reasoning"], field, 0, 1)
-        for field in ("dependence_factor", "serious_floor", "test_threshold")
-    ),
+    *((records.ReasoningSchema, POLICY["reasoning"], field, 0, 1) for field in ("dependence_factor", "test_threshold")),
     *((records.LadderPolicySchema, POLICY["ladder"], f"leading_{field}", 0, 1) for field in ("share", "at_least")),
     (records.TreatmentSchema, TREATMENT, "rung", 0, 6),
     (records.TreatmentSchema, TREATMENT, "rung_max", 0, 6),
@@ -250,6 +246,23 @@ def test_a_number_may_stand_on_its_bounds_but_not_beyond(
         assert getattr(schema().load({**data, field: value}), field) == value
     for value in (low - step, high + step):
         assert set(refusal(schema(), {**data, field: value})) == {field}
+
+
+@pytest.mark.parametrize(
+    ("schema", "data", "field", "refused", "taken"),
+    [
+        (records.AgeBandSchema, {"percent": 1}, "percent", (0, -1, 101), (0.001, 100)),
+        (records.ReasoningSchema, POLICY["reasoning"], "serious_floor", (0, 1), (0.001, 0.999)),
+        (records.ReasoningSchema, POLICY["reasoning"], "clip", ([0, 0.9], [0.1, 1], [0.9, 0.1]), ([0.001, 0.999],)),
+    ],
+)
+def test_a_number_whose_logarithm_is_taken_lies_inside_its_bounds(
+    schema: type[Record], data: dict[str, Any], field: str, refused: tuple[Any, ...], taken: tuple[Any, ...]
+) -> None:
+    for value in refused:
+        assert set(refusal(schema(), {**data, field: value})) == {field}
+    for value in taken:
+        assert schema().load({**data, field: value})
 
 
 PAIRS: list[tuple[type[Record], dict[str, Any], str]] = [

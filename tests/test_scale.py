@@ -116,7 +116,7 @@ def test_it_is_read_as_its_lines_stand_on_random_people(synthetic: Synthetic) ->
 
         found = synthetic.engine_says(present | leading, absent)
 
-        assert found == synthetic.oracle.all_concerns(Person(present | leading, absent)), f"person {number}"
+        assert found == synthetic.oracle.concerns(Person(present | leading, absent)), f"person {number}"
         fired.update(*found.values())
     assert {kind for kind, _, _ in fired} == {"pattern", "present", "absent", "red_flag", "offer", "safety"}
 
@@ -129,5 +129,5 @@ def test_it_is_read_as_its_lines_stand_when_all_words_are_alike(synthetic: Synth
 
     found = synthetic.engine_says(present, absent)
 
-    assert found == synthetic.oracle.all_concerns(Person(present, absent))
+    assert found == synthetic.oracle.concerns(Person(present, absent))
     assert len(found["evidence"]) == (0 if everything == "unknown" else len(WORDS))

@@ -654,20 +654,35 @@ def test_an_undecided_score_is_shown_when_a_rule_reads_what_it_already_says(
     assert "news2_total" not in shown(knowledge, observations=less)
 
 
+KONNO_SAID = {
+    "diabetes": "absent",
+    "intermittent_claudication": "present",
+    "standing_alone_triggers_leg_symptoms": "absent",
+    "relief_leaning_forward": "absent",
+    "leg_symptoms_on_forward_bending": "absent",
+    "leg_symptoms_on_backward_bending": "absent",
+    "ankle_reflex_absent": "absent",
+    "straight_leg_raise_positive": "absent",
+}
+
+
 def test_konno_without_an_ankle_brachial_index_is_shown_as_a_range(knowledge: Knowledge) -> None:
     """Evidence C1: without an ABI present a range, the score with 0 and with 3; never assume a normal one."""
-    said = {
-        "diabetes": "absent",
-        "intermittent_claudication": "present",
-        "standing_alone_triggers_leg_symptoms": "absent",
-        "relief_leaning_forward": "absent",
-        "leg_symptoms_on_forward_bending": "absent",
-        "leg_symptoms_on_backward_bending": "absent",
-        "ankle_reflex_absent": "absent",
-        "straight_leg_raise_positive": "absent",
-    }
-    entry = shown(knowledge, patient={"age_years": 65}, findings=said)["konno_score"]
+    entry = shown(knowledge, patient={"age_years": 65}, findings=KONNO_SAID)["konno_score"]
     assert (entry["low"], entry["high"], entry["band"], entry["complete"]) == (5, 8, None, False)
+
+
+def test_an_undecided_score_is_shown_once_three_quarters_of_its_items_are_answered(knowledge: Knowledge) -> None:
+    patient = {"age_years": 65, "sex": "male"}
+    eight = {name: answer for name, answer in KONNO_SAID.items() if name != "ankle_reflex_absent"}
+    seven = {name: answer for name, answer in eight.items() if name != "leg_symptoms_on_backward_bending"}
+    assert "konno_score" in shown(knowledge, patient=patient, findings=eight), "8 of 10, age among them"
+    assert "konno_score" not in shown(knowledge, patient=patient, findings=seven), "7 of 10"
+    denied = dict.fromkeys(STONE_USABLE, "absent")
+    three, two = {**denied, "vomiting": "present"}, denied
+    episode = {"duration_days": 0.2}
+    assert shown(knowledge, patient=patient, episode=episode, findings=three)["stone_score_without_race"]["low"] == 7
+    assert "stone_score_without_race" not in shown(knowledge, patient=patient, episode=episode, findings=two)
 
 
 def test_a_score_that_does_not_apply_is_not_shown(knowledge: Knowledge) -> None:

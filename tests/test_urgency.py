@@ -529,7 +529,7 @@ def test_each_word_that_would_change_the_level_does_so_when_it_is_present(
 def test_what_would_change_the_level_is_undenied_single_and_higher(knowledge: Knowledge) -> None:
     lines = {
         ("fever", "vomiting"): ("two_missing", "emergency"),
-        ("limp",): ("one_missing", "emergency"),
+        ("balance_or_coordination_loss",): ("one_missing", "emergency"),
         ("leg_pain_present", "nausea"): ("one_held", "emergency"),
         ("nausea",): ("shorter", "emergency"),
         ("headache",): ("denied", "emergency"),
@@ -545,7 +545,7 @@ def test_what_would_change_the_level_is_undenied_single_and_higher(knowledge: Kn
     fired = {Conclusion("red_flag", "held"): [frozenset({"leg_pain_present"})]}
     assert urgency.triage(fired, presentation, small).would_change == (
         ("nausea", "emergency", "one_held"),
-        ("limp", "emergency", "one_missing"),
+        ("balance_or_coordination_loss", "emergency", "one_missing"),
         ("neck_pain", "urgent_same_day", "asked_in_vain"),
     )
 
