@@ -14,7 +14,7 @@ from schemas.knowledge import AgeBand, Code, Codes, Condition, Published
 from service import differential
 from service.differential import Entry, Evidence, Ranked
 from service.findings import Presentation, derive
-from tests.people import calm, fire, frequency, illness, knowing, person, seen
+from tests.people import Request, calm, fire, frequency, illness, knowing, person, seen
 
 BACKGROUND = "lumbar_strain"
 
@@ -831,3 +831,50 @@ def test_readings_of_the_root_level_stand_only_with_a_condition_that_has_one(kno
     assert differential.describe(with_level, True, ["L5", "S1"], knowledge)["root_level"] == "L5, S1"
     assert differential.describe(with_level, True, [], knowledge)["root_level"] is None
     assert differential.describe(item, True, ["L5"], knowledge)["root_level"] is None
+
+
+# textbook presentations
+
+CLAUDICATION = (
+    "intermittent_claudication",
+    "standing_alone_triggers_leg_symptoms",
+    "leg_symptoms_on_walking_or_standing",
+    "relief_leaning_forward",
+    "relief_with_sitting_or_flexion",
+    "bilateral_leg_symptoms",
+    "leg_pain_worse_than_back_pain",
+)
+
+TEXTBOOK: list[tuple[str, Request]] = [
+    ("lumbar_strain", calm("onset_after_lifting", "pain_worse_with_movement")),
+    (
+        "disc_herniation",
+        calm("pain_below_knee", "dermatomal_pain_distribution", "straight_leg_raise_positive", days=21),
+    ),
+    ("spinal_stenosis", person("neurogenic_claudication", "relief_leaning_forward", age=72)),
+    # the same disease asked about in full: the scores are complete and take the place of their items
+    ("spinal_stenosis", calm(*CLAUDICATION, age=72, days=300, observations={"ankle_brachial_index": 1.1})),
+    ("nephrolithiasis", calm("flank_pain_colicky", "haematuria", "pain_radiating_to_groin", setting="emergency")),
+    (
+        "cauda_equina_syndrome",
+        person(
+            "saddle_anaesthesia", "urinary_retention", "bilateral_sciatica", "reduced_anal_tone", setting="emergency"
+        ),
+    ),
+    (
+        "spinal_epidural_abscess",
+        person("fever", "iv_drug_use", "spinal_percussion_tenderness", "limb_weakness_any", setting="emergency"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("condition", "request_"), TEXTBOOK, ids=[f"{name} {place}" for place, (name, _) in enumerate(TEXTBOOK)]
+)
+def test_a_textbook_presentation_puts_its_condition_first(
+    knowledge: Knowledge, engine: Engine, condition: str, request_: Request
+) -> None:
+    presentation = seen(request_, knowledge, engine)
+    evidence = {(found.id, found.kind == "present") for found in fire("evidence", presentation, knowledge, engine)}
+    ranked = differential.rank(evidence, presentation, knowledge)
+    assert ranked[0].condition.id == condition, [(item.condition.id, item.probability) for item in ranked[:3]]
