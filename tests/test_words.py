@@ -526,6 +526,14 @@ def test_the_scale_of_an_item_is_chosen_by_other_values(known: dict[str, Any], s
     assert (reading.low, reading.high) == span
 
 
+def test_without_a_default_scale_every_scale_stays_possible() -> None:
+    (item,) = SCALED["items"]
+    open_item = {key: value for key, value in item.items() if key != "defaults"}
+    words = vocabulary([], {}, {"s": {**SCALED, "items": [open_item]}})
+    reading = words.derive(Facts({}, {"saturation": 91, "air": "no"})).readings["s"]
+    assert (reading.low, reading.high) == (0, 3)
+
+
 # ------------------------------------------------------------------------------------------------- order and circles
 
 
