@@ -243,6 +243,10 @@ class Knowledge:
                 queue += self.medications[name].classes if name in self.medications else ()
         return frozenset(found)
 
+    def unlisted(self, part: str, names: Iterable[str]) -> frozenset[str]:
+        """Names in `medications` or `allergies` of a request that the service does not know."""
+        return frozenset(names) - self.medications.keys() - (self.allergens.keys() if part == "allergies" else set())
+
     def asked_in_vain(self, unknown: Collection[str], derived: Words) -> frozenset[str]:
         """`unknown:` words: must-asks that apply and of which a finding could not be answered.
 
@@ -269,13 +273,20 @@ class Knowledge:
         allergies: Collection[str] | None = None,
         trials: Collection[Trial] | None = None,
     ) -> Facts:
-        """Plain values of one presentation; None for a list that was not sent."""
-        lists = {"medication": medications, "allergy": allergies, "treatments_tried": trials}
+        """Plain values of one presentation; None for a list that was not sent.
+
+        A list that holds a name the service does not know tells what is taken, never what is not.
+        """
+        complete = {
+            "medication": medications is not None and not self.unlisted("medications", medications),
+            "allergy": allergies is not None and not self.unlisted("allergies", allergies),
+            "treatments_tried": trials is not None,
+        }
         return Facts(
             answers=answers,
             values=values,
             listed=self.listed("medication", medications or ()) | self.listed("allergy", allergies or ()),
-            asked=frozenset(name for name, given in lists.items() if given is not None),
+            asked=frozenset(name for name, known in complete.items() if known),
             trials=tuple(trials or ()),
         )
 

@@ -44,7 +44,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One presentation as plain values. `listed` holds medication:/allergy: words; `asked` which lists were sent."""
+    """One presentation as plain values. `listed` holds medication:/allergy: words; `asked` the lists known in full."""
 
     answers: Mapping[str, bool] = field(default_factory=dict)
     values: Mapping[str, float | str] = field(default_factory=dict)
@@ -195,7 +195,7 @@ def _is_listed(word: str) -> bool:
 
 
 def _listed(facts: Facts, word: str) -> Truth:
-    """A drug or allergy: present when listed, absent when the list was given without it, else unknown."""
+    """A drug or allergy: present when listed, absent when the list is known in full without it, else unknown."""
     if word in facts.listed:
         return True
     return False if word.split(":", maxsplit=1)[0].split("_", maxsplit=1)[0] in facts.asked else None

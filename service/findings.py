@@ -24,6 +24,8 @@ class Presentation:
     """Findings that were asked and could not be answered."""
     unchecked: tuple[str, ...]
     """Medications and allergies that the service does not know."""
+    sent: frozenset[str]
+    """The parts of the request that were sent."""
     allergies: frozenset[str]
     """Allergies as reported, without the classes that they inherit."""
     setting: str
@@ -63,6 +65,7 @@ def derive(request: Mapping[str, Any], knowledge: Knowledge) -> Presentation:
         literals=logic.literals(words, extra, knowledge.exclusions),
         unknown=unknown,
         unchecked=_unchecked(request, knowledge, notices),
+        sent=frozenset(request),
         allergies=frozenset(request.get("allergies", ())),
         setting=_setting(request, words, knowledge, notices),
         notices=tuple(notices),
@@ -144,8 +147,7 @@ def _unchecked(request: Mapping[str, Any], knowledge: Knowledge, notices: list[N
     """Names that the service does not know; listed once each, never dropped in silence."""
     found: list[str] = []
     for part, kind in (("medications", "medication_not_checked"), ("allergies", "allergy_not_checked")):
-        known = {*knowledge.medications, *(knowledge.allergens if part == "allergies" else ())}
-        for name in sorted({*request.get(part, ())} - known):
+        for name in sorted(knowledge.unlisted(part, request.get(part, ()))):
             found.append(name)
             notices.append({"kind": kind, "value": name, "text": knowledge.policy.texts["drug_not_checked"]})
     return tuple(found)

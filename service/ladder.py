@@ -154,10 +154,7 @@ def _known(need: Need, presentation: Presentation) -> bool:
     answering = (*need.counts_as_known, *((need.finding,) if need.finding else ()))
     if any(presentation.present(word) or presentation.absent(word) for word in answering):
         return True
-    lists = {"medications": "medication", "allergies": "allergy"}
-    if need.field in lists:
-        return lists[need.field] in presentation.facts.asked
-    return need.field is not None and need.field in presentation.facts.values
+    return need.field is not None and (need.field in presentation.sent or need.field in presentation.facts.values)
 
 
 def _hold(draft: _Draft, urgency: Urgency, knowledge: Knowledge) -> None:

@@ -208,6 +208,20 @@ def test_drugs_and_allergies_that_are_not_known_are_listed_once_each(knowledge: 
     assert not any("zzz" in literal or "pollen" in literal for literal in someone.literals)
 
 
+@pytest.mark.parametrize("names", [["Lipitor 20 mg"], ["Lipitor 20 mg", "warfarin"]])
+def test_a_drug_that_is_not_known_could_be_any_drug_so_none_is_absent(names: list[str], knowledge: Knowledge) -> None:
+    known, doubtful = person(knowledge, medications=["warfarin"]), person(knowledge, medications=names)
+    assert known.absent("statin_use")
+    assert not [word for word in knowledge.derived if doubtful.absent(word) and not person(knowledge).absent(word)]
+    assert doubtful.present("anticoagulant_use") is ("warfarin" in names)
+
+
+def test_an_allergy_that_is_not_known_could_be_any_allergy_so_none_is_absent(knowledge: Knowledge) -> None:
+    assert person(knowledge, allergies=["iodinated_contrast"]).absent("nsaid_allergy")
+    assert not person(knowledge, allergies=["iodinated_contrast", "moonflower"]).absent("nsaid_allergy")
+    assert person(knowledge, allergies=["moonflower", "naproxen"]).present("nsaid_allergy")
+
+
 def test_no_list_is_unknown_and_an_empty_list_is_none(knowledge: Knowledge) -> None:
     someone = person(knowledge)
     assert not someone.present("statin_use") and not someone.absent("statin_use")
