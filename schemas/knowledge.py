@@ -849,12 +849,15 @@ class ContactPolicy:
 
     proxy_unknown: tuple[str, ...]
     remote_cannot_clear: tuple[str, ...]
+    remote_cannot_clear_rest_of: tuple[str, ...]
+    """Must-asks that a remote contact cannot deny once a finding of one of them is present."""
 
 
 class ContactPolicySchema(Record):
     model = ContactPolicy
     proxy_unknown = ids("finding", required=True)
     remote_cannot_clear = ids("finding", required=True)
+    remote_cannot_clear_rest_of = ids("must-ask", required=True)
 
 
 @dataclass(frozen=True, slots=True)

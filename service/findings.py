@@ -106,7 +106,22 @@ def _answers(request: Mapping[str, Any], knowledge: Knowledge, notices: list[Not
             if said.get(finding) == "absent":
                 del said[finding]
                 notices.append({"kind": "remote", "value": finding, "text": texts["remote"]})
+        for finding in _not_cleared_from_afar(said, knowledge):
+            del said[finding]
+            notices.append({"kind": "remote", "value": finding, "text": texts["remote_rest_of"]})
     return said
+
+
+def _not_cleared_from_afar(said: Mapping[str, str], knowledge: Knowledge) -> list[str]:
+    """Denied findings of must-asks that stand or fall together, where one of them is present."""
+    together = {
+        finding
+        for item in knowledge.policy.contact.remote_cannot_clear_rest_of
+        for finding in knowledge.must_ask[item].findings
+    }
+    if not any(said.get(finding) == "present" for finding in together):
+        return []
+    return sorted(finding for finding in together if said.get(finding) == "absent")
 
 
 def _facts(request: Mapping[str, Any], said: Mapping[str, str], knowledge: Knowledge) -> Facts:

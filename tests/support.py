@@ -428,6 +428,7 @@ questions: {at_most: 8, from_top: 5, would_change: 6}
 contact:
   proxy_unknown: [saddle_numbness]
   remote_cannot_clear: [fever]
+  remote_cannot_clear_rest_of: [F-01]
 texts: {intended_use: For clinicians.}
 """,
 }

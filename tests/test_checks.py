@@ -225,6 +225,7 @@ LOST_IDS = [
         "if_applicable: [lost]",
         "must-ask item",
     ),
+    target("must-ask cleared together", POLICY, "rest_of: [F-01]", "rest_of: [lost]", "must-ask item"),
     target("drug's class", DRUGS, "classes: [coumarin]", "classes: [lost]", "medication class"),
     target("drug given", TREATMENT, "drugs: [ibuprofen]", "drugs: [lost]", "medication"),
     target("class given once", POLICY, "one_at_a_time: [nsaid]", "one_at_a_time: [lost]", "medication"),

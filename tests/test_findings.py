@@ -181,6 +181,27 @@ def test_a_remote_contact_may_report_a_finding_and_deny_a_symptom(knowledge: Kno
     assert not notices(someone)
 
 
+@pytest.mark.parametrize(("present", "denied"), [("saddle_anaesthesia", "F-01"), ("urinary_retention", "F-06")])
+def test_a_remote_contact_cannot_clear_the_other_cauda_equina_symptoms_once_one_is_present(
+    present: str, denied: str, knowledge: Knowledge
+) -> None:
+    asked = {"findings": {present: "present", "fever": "absent"}, "screening": {denied: "absent"}}
+    left_out = set(knowledge.must_ask[denied].findings) - {present}
+    remote, seen = person(knowledge, contact={"mode": "remote"}, **asked), person(knowledge, **asked)
+    assert all(seen.absent(name) for name in left_out)
+    assert not any(remote.absent(name) or name in remote.unknown for name in left_out)
+    assert remote.absent("fever")
+    assert notices(remote) == [("remote", name) for name in sorted(left_out)]
+    assert set(texts(remote)) == {knowledge.policy.texts["remote_rest_of"]}
+
+
+def test_a_remote_contact_may_deny_every_cauda_equina_symptom(knowledge: Knowledge) -> None:
+    everything = {f"F-0{number}": "absent" for number in range(1, 7)}
+    someone = person(knowledge, contact={"mode": "remote"}, screening=everything)
+    assert all(findings.answered(item, someone, knowledge) for item in everything)
+    assert not notices(someone)
+
+
 def test_the_policy_names_what_the_evidence_names(knowledge: Knowledge) -> None:
     contact = knowledge.policy.contact
     assert (set(contact.proxy_unknown), set(contact.remote_cannot_clear)) == (set(BY_PROXY), set(FROM_AFAR))
