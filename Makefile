@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test check evaluate bench soak openapi lock clean
+.PHONY: run test check evaluate bench soak mutation openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
 
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -45,12 +45,21 @@ bench: $(VENV)/.runtime
 soak: $(VENV)/.dev
 	$(BIN)/pytest -m soak tests/test_soak.py
 
+# changes to engine, findings and urgency that no test notices; half an hour
+mutation: $(VENV)/.mutation
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+$(VENV)/.mutation: requirements/mutation.txt $(VENV)/.dev
+	$(PIP) -r requirements/mutation.txt
+	touch $@
+
 openapi: $(VENV)/.runtime
 	$(BIN)/python -m service.contract
 
 # renew the locked dependencies from requirements/*.in
 lock: $(VENV)/.dev
-	for part in build runtime dev; do CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
+	for part in build runtime dev mutation; do CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
 	  --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 	  --upgrade --output-file requirements/$$part.txt requirements/$$part.in; done
 

@@ -18,13 +18,13 @@ __all__ = ["HERE", "Knowledge", "KnowledgeError", "load"]
 
 HERE = Path(__file__).parent
 
-_FOLDERS: Mapping[str, type[Record]] = {
-    "conditions": records.ConditionSchema,
-    "red_flags": records.RedFlagSchema,
-    "patterns": records.PatternSchema,
-    "treatments": records.TreatmentSchema,
-    "safety": records.SafetySchema,
-    "pathways": records.PathwaySchema,
+_FOLDERS: Mapping[str, Record] = {
+    "conditions": records.ConditionSchema(),
+    "red_flags": records.RedFlagSchema(),
+    "patterns": records.PatternSchema(),
+    "treatments": records.TreatmentSchema(),
+    "safety": records.SafetySchema(),
+    "pathways": records.PathwaySchema(),
 }
 """One file per entry; the file name is the id."""
 
@@ -37,10 +37,10 @@ def load(folder: Path = HERE) -> Knowledge:
     """
     reader = _Reader(folder)
     tables: dict[str, Any] = {
-        name: reader.table(f"vocabulary/{name}.yaml", schema()) for name, schema in vocabulary.FILES.items()
+        name: reader.table(f"vocabulary/{name}.yaml", schema) for name, schema in vocabulary.FILES.items()
     }
     tables["references"] = reader.table("references.yaml", records.ReferenceSchema())
-    tables |= {name: reader.entries(name, schema()) for name, schema in _FOLDERS.items()}
+    tables |= {name: reader.entries(name, schema) for name, schema in _FOLDERS.items()}
     do_not = reader.rows("advice/do_not.yaml", None, records.DoNotSchema())
     tables["do_not"] = {row.id: row for row in do_not if row}
     tables["rungs"] = reader.rows("rungs.yaml", "rungs", records.RungSchema())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -117,7 +117,9 @@ class Vocabulary:
             raise WordCycle(tuple(error.args[1])) from error
         self._listed = sorted({term.word for word in derived.values() for term in word.members if ":" in term.word})
         self._listed = [word for word in self._listed if word.split(":")[0] not in scores]
-        self._steps = tuple((name, self._compile(name)) for name in order if name in needs)
+        # A finding that nothing else decides is what was answered: it needs no step of its own.
+        self._plain = frozenset(name for name in findings if not needs[name] and name not in self._cleared_by)
+        self._steps = tuple((name, self._compile(name)) for name in order if name in needs and name not in self._plain)
         self.parts = _closure(needs)
 
     def reads(self, name: str) -> frozenset[str]:
@@ -135,9 +137,10 @@ class Vocabulary:
         extra = {other for other in (word.applies_if, word.score) if other}
         return frozenset(_base(other) for other in members | extra)
 
-    def derive(self, facts: Facts, only: Collection[str] | None = None) -> Words:
+    def derive(self, facts: Facts, only: Set[str] | None = None) -> Words:
         """Work out every word that is decided, or only some words (which must include what they are made of)."""
-        state: State = {}
+        plain = self._plain if only is None else self._plain & only
+        state: State = {name: answer for name, answer in facts.answers.items() if name in plain}
         for word in self._listed:
             known = _listed(facts, word)
             if known is not None:

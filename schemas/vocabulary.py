@@ -451,19 +451,19 @@ class RequestFieldSchema(Record):
     note = fields.String()
 
 
-FILES: Mapping[str, type[Record]] = {
-    "findings": FindingSchema,
-    "observations": ObservationSchema,
-    "derived": DerivedSchema,
-    "scores": ScoreSchema,
-    "not_coded": NotCodedSchema,
-    "medications": MedicationSchema,
-    "allergens": AllergenSchema,
-    "treatment_groups": TreatmentGroupSchema,
-    "must_ask": MustAskSchema,
-    "levels": LevelSchema,
-    "settings": SettingSchema,
-    "fields": RequestFieldSchema,
-    "groups": GroupSchema,
+FILES: Mapping[str, Record] = {
+    "findings": FindingSchema(),
+    "observations": ObservationSchema(),
+    "derived": DerivedSchema(),
+    "scores": ScoreSchema(),
+    "not_coded": NotCodedSchema(),
+    "medications": MedicationSchema(),
+    "allergens": AllergenSchema(),
+    "treatment_groups": TreatmentGroupSchema(),
+    "must_ask": MustAskSchema(),
+    "levels": LevelSchema(),
+    "settings": SettingSchema(),
+    "fields": RequestFieldSchema(),
+    "groups": GroupSchema(),
 }
 """File of rules/vocabulary -> the schema of each of its entries."""

@@ -72,12 +72,11 @@ class Oracle:
     def _contradicted(self, person: Person) -> frozenset[str]:
         """Present words that another present word contradicts: they block nothing, the worse of the two holds."""
         pairs = (pair for pair in self.contradictions if person.present.issuperset(pair))
-        doubtful = {word for pair in pairs for word in pair}
-        while True:  # and so do the words that rest on them
+        resting = doubtful = {word for pair in pairs for word in pair}
+        while resting:  # and so do the words that rest on them
             resting = {word for word, parts in self.definitions.items() if not parts.isdisjoint(doubtful)} - doubtful
-            if not resting:
-                return frozenset(doubtful)
-            doubtful |= resting
+            doubtful = doubtful | resting
+        return frozenset(doubtful)
 
 
 def line_holds(line: Iterable[Any], person: Person, doubtful: Collection[str] = ()) -> bool:

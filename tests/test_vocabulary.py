@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ ALSO_COUNTED = {"finding": "leg_power_reduced"}
 IDLE = {("muscle_breakdown_questions_apply", "episode.pain_severity")}
 
 
-def worked_out(request: Request, knowledge: Knowledge, only: Collection[str] | None = None) -> Words:
+def worked_out(request: Request, knowledge: Knowledge, only: Set[str] | None = None) -> Words:
     """What the service makes of a request."""
     values = {
         f"{part}.{key}": value
