@@ -113,6 +113,19 @@ EXCLUDED: list[tuple[str, Request, tuple[str, ...], str]] = [
     ("allergic to ibuprofen, gel", strain(allergies=["ibuprofen"]), ("topical_nsaid_gel",), "X017b"),
     ("heart failure", strain("heart_failure"), ORAL_NSAIDS, "X008"),
     ("a past ulcer", strain("previous_peptic_ulcer_or_gi_bleed"), ("ibuprofen_oral", "naproxen_oral"), "X005"),
+    ("numb skin", strain("impaired_sensation_at_site"), ("superficial_heat", "cold_pack"), "X115"),
+    (
+        "diabetes and numb feet",
+        strain("diabetes", "leg_paraesthesia_numbness"),
+        ("superficial_heat", "cold_pack", "alternating_heat_cold"),
+        "X115",
+    ),
+    ("a menthol cream", strain(medications=["menthol"]), ("superficial_heat",), "X119"),
+    ("warfarin and wintergreen", strain(medications=["warfarin"]), ("topical_counter_irritant",), "X126"),
+    ("tramadol and fluoxetine", strain("severe_pain", medications=["fluoxetine"]), ("weak_opioid",), "X086"),
+    ("tramadol and linezolid", strain("severe_pain", medications=["linezolid"]), ("weak_opioid",), "X085"),
+    ("opioid and diazepam", strain("severe_pain", medications=["diazepam"]), ("weak_opioid",), "X080"),
+    ("duloxetine and eGFR 25", strain(days=200, observations={"egfr_ml_min": 25}), ("duloxetine_oral",), "X097"),
 ]
 
 
@@ -182,6 +195,39 @@ def test_an_instruction_is_shown_and_lowers_nothing(knowledge: Knowledge, engine
     assert entry["status"] == "consider"
     assert {rule["action"] for rule in entry["safety"]} == {"instruct"}
     assert all(rule["because"] not in entry["because"] for rule in entry["safety"])
+
+
+def test_heat_is_recommended_to_whoever_denied_every_must_ask(knowledge: Knowledge, engine: Engine) -> None:
+    for patient in ({"sex": "male"}, {"sex": "female"}):
+        entry = entries(calm(*STRAIN, age=35, patient=patient), knowledge, engine)["superficial_heat"]
+        assert entry["status"] == "recommended"
+        assert {rule["action"] for rule in entry["safety"]} == {"instruct"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "rule"),
+    [
+        (calm(*STRAIN, "diabetes"), "X115b"),
+        (calm(*STRAIN, "leg_paraesthesia_numbness"), "X115b"),
+        (calm(*STRAIN, screening={item: said for item, said in ALL_DENIED.items() if item != "F-18"}), None),
+        (calm(*STRAIN, "history_of_cancer"), "X117b"),
+        (calm(*STRAIN, "contusion_or_abrasion", days=2), "X124"),
+        (calm(*STRAIN, patient={"sex": "female", "pregnancy": "pregnant"}), "X120"),
+    ],
+    ids=["diabetes", "numb leg", "diabetes not asked", "past cancer", "fresh bruise", "pregnant"],
+)
+def test_heat_is_a_caution_until_feeling_and_site_are_known(
+    knowledge: Knowledge, engine: Engine, request_: Request, rule: str | None
+) -> None:
+    entry = entries(request_, knowledge, engine)["superficial_heat"]
+    assert entry["status"] == "caution"
+    assert {found["rule"] for found in entry["safety"] if found["action"] == "caution"} == ({rule} if rule else set())
+    assert ("Is feeling reduced where the heat or cold would be applied?" in entry["checks"]) is (rule is None)
+
+
+def test_feeling_that_was_found_intact_takes_the_caution_of_diabetes_back(knowledge: Knowledge, engine: Engine) -> None:
+    known = calm(*STRAIN, "diabetes", absent=["impaired_sensation_at_site"])
+    assert entries(known, knowledge, engine)["superficial_heat"]["status"] == "recommended"
 
 
 def test_a_suspected_spinal_infection_takes_the_anti_inflammatory_drugs_off(
