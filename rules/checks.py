@@ -169,11 +169,9 @@ def _lines(knowledge: Knowledge, folder: Path) -> Iterator[tuple[Path, Where, Li
 
 
 def _safety_place(knowledge: Knowledge, folder: Path, rule_id: str, key: str) -> tuple[Path, Where]:
-    for sheet in knowledge.safety.values():
-        for number, rule in enumerate(sheet.rules):
-            if rule.id == rule_id:
-                return folder / "safety" / f"{sheet.id}.yaml", ("rules", number, key)
-    raise LookupError(rule_id)
+    sheets = ((sheet, number, rule) for sheet in knowledge.safety.values() for number, rule in enumerate(sheet.rules))
+    sheet, number = next((sheet, number) for sheet, number, rule in sheets if rule.id == rule_id)
+    return folder / "safety" / f"{sheet.id}.yaml", ("rules", number, key)
 
 
 def _rule_shapes(knowledge: Knowledge, folder: Path) -> Found:
