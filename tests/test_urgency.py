@@ -289,13 +289,18 @@ def test_a_default_policy_without_a_last_resort_is_not_passed_over_in_silence(kn
 def test_the_reason_of_a_default_names_the_policy_and_its_source(knowledge: Knowledge, engine: Engine) -> None:
     shown = urgency.describe(triaged(calm(), knowledge, engine), knowledge)
     (reason,) = shown["reasons"]
-    assert (reason["rule"], reason["row"], reason["level"], reason["words"]) == (
-        "default_policy",
-        "E-57",
-        "self_care",
-        [],
-    )
-    assert reason["references"] == ["nice_ng59", "acr_2021"]
+    assert reason == {
+        "rule": "default_policy",
+        "row": "E-57",
+        "title": "Low back pain or spasm under 6 weeks with nothing found",
+        "level": "self_care",
+        "words": [],
+        "because": "Most such pain is benign and settles by itself.",
+        "within": "Review at 2 to 4 weeks",
+        "guideline": "NICE NG59; ACR variant 1",
+        "references": ["nice_ng59", "acr_2021"],
+        "evidence_status": "verified",
+    }
     assert "Stay active" in shown["actions"]
     assert shown["within"] == "Review at 2 to 4 weeks"
     assert shown["disposition"] == "Home, with a written safety-net"
