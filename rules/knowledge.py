@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema
 
+from rules.evidence import Composite, Entry, Evidence, entropy, weigh
 from rules.logic import Antecedent, antecedents, minimal
 from rules.words import Facts, Trial, Vocabulary, Words
 from schemas import knowledge as records
@@ -89,6 +90,17 @@ class Knowledge:
         }
 
     @cached_property
+    def weights(self) -> Mapping[str, Mapping[Evidence, Entry]]:
+        """Ranked condition -> evidence -> what it weighs there."""
+        background = self.conditions[self.policy.reasoning.background]
+        return {name: weigh(condition, background, self.likelihoods) for name, condition in self.ranked.items()}
+
+    @cached_property
+    def uncertainties(self) -> Mapping[str, Mapping[str, float]]:
+        """Ranked condition -> word -> entropy in bits of whether it is present."""
+        return {name: {word: entropy(f) for word, f in rows.items()} for name, rows in self.likelihoods.items()}
+
+    @cached_property
     def safety_rules(self) -> Mapping[str, tuple[records.SafetyRule, tuple[str, ...]]]:
         """Safety rule id -> the rule and the treatments it is about."""
         return {
@@ -150,11 +162,16 @@ class Knowledge:
 
     def switched_off(self, word: str) -> frozenset[str]:
         """The words that a validated composite replaces besides its own items."""
-        name = word.split(":", maxsplit=1)[0]
-        source = self.scores.get(name) or self.derived.get(name)
-        named = source.switches_off if source else ()
-        members = {member for group in named for member in self.group_members.get(group, (group,))}
-        return frozenset(members)
+        return self._switched_off.get(word.split(":", maxsplit=1)[0], frozenset())
+
+    @cached_property
+    def _switched_off(self) -> Mapping[str, frozenset[str]]:
+        named = {name: source.switches_off for table in (self.derived, self.scores) for name, source in table.items()}
+        return {
+            name: frozenset(member for group in off for member in self.group_members.get(group, (group,)))
+            for name, off in named.items()
+            if off
+        }
 
     @cached_property
     def group_members(self) -> Mapping[str, frozenset[str]]:
@@ -166,13 +183,27 @@ class Knowledge:
         return {group: frozenset(found) for group, found in members.items()}
 
     def groups_of(self, word: str) -> tuple[str, ...]:
-        """The correlated groups of a word."""
-        name = word.split(":", maxsplit=1)[0]
-        if name in self.findings:
-            finding = self.findings[name]
-            return (*((finding.group,) if finding.group else ()), *finding.groups_also)
-        source = self.derived.get(name) or self.scores.get(name)
-        return (source.group,) if source is not None and source.group else ()
+        """The correlated groups of a word; a score band has those of its score."""
+        return self._groups_of.get(word.split(":", maxsplit=1)[0], ())
+
+    @cached_property
+    def _groups_of(self) -> Mapping[str, tuple[str, ...]]:
+        first = {name: each.group for table in (self.findings, self.derived, self.scores) for name, each in table.items()}
+        also = {name: finding.groups_also for name, finding in self.findings.items()}
+        return {name: (*((group,) if group else ()), *also.get(name, ())) for name, group in first.items()}
+
+    @cached_property
+    def composites(self) -> Mapping[str, Composite]:
+        """Word with a frequency or a ratio -> what it is made of and what it replaces, where there is any."""
+        made = [
+            (not (off := self.switched_off(word)), len(parts := self.parts(word)), word, parts, off)
+            for word in self.evidence_words
+        ]
+        return {
+            word: Composite(place, parts, off)
+            for place, (_, _, word, parts, off) in enumerate(sorted(made, key=lambda row: row[:3]))
+            if parts or off
+        }
 
     @cached_property
     def urgency_antecedents(self) -> tuple[tuple[Antecedent, str, str], ...]:

@@ -345,6 +345,8 @@ class Priors:
     references: tuple[str, ...]
     seen: tuple[str, ...] = ()
     modifiers: tuple[Modifier, ...] = ()
+    opens_with: str | None = None
+    """The condition is ranked only when this word is present."""
     note: str | None = None
 
 
@@ -352,6 +354,7 @@ class PriorsSchema(Sourced):
     model = Priors
     settings = fields.Dict(keys=Id("setting"), values=Tuples(fields.Nested(AgeBandSchema)), required=True)
     modifiers = Tuples(fields.Nested(ModifierSchema))
+    opens_with = Id("word")
     grade = _grade(required=True)
     note = fields.String()
 

@@ -7,35 +7,14 @@ is its frequency in the condition over its frequency in ordinary mechanical back
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rules.evidence import Entry, Evidence
 from rules.knowledge import Knowledge
-from schemas.knowledge import Condition, Frequency, Published
+from schemas.knowledge import Condition, Frequency, Priors
 from service.findings import Presentation
-
-Evidence = tuple[str, bool]
-"""A word that the engine reported, and whether it is present."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a ledger. `counted` is the share of its log ratio that entered the sum."""
-
-    word: str
-    present: bool
-    lr: float
-    frequency: float | None
-    background: float | None
-    row: Frequency | Published
-    published: Published | None
-    counted: float = 1.0
-
-    @property
-    def weight(self) -> float:
-        """Natural logarithm of the ratio: above 0 speaks for, below 0 against."""
-        return math.log(self.lr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +31,21 @@ def rank(evidence: Collection[Evidence], presentation: Presentation, knowledge: 
     """Order every ranked condition by its posterior.
 
     Args:
-        evidence: (word, present) pairs of the evidence rules that fired.
+        evidence: what the evidence rules that fired say of each word.
         presentation: gives setting, age and the words for prior modifiers.
         knowledge: conditions and policy.
 
     Returns:
         Most probable first; the probabilities add up to 1.
     """
-    scored = []
+    scored, said = [], sorted(evidence)
     for condition in knowledge.ranked.values():
-        prior, by_age = _prior(condition, presentation)
-        entries = _ledger(condition, evidence, by_age, knowledge)
+        assert condition.priors is not None
+        opens_with = condition.priors.opens_with
+        if opens_with and not presentation.present(opens_with):
+            continue
+        prior, by_age = _prior(condition.priors, condition.frequencies, presentation)
+        entries = _ledger(condition, said, by_age, knowledge)
         scored.append((condition, prior, entries, math.log(prior) + _total(condition, entries, knowledge)))
     top = max(score for *_, score in scored)
     whole = math.fsum(math.exp(score - top) for *_, score in scored)
@@ -114,46 +97,27 @@ def likelihood(probability: float, knowledge: Knowledge) -> str:
     return next(entry.word for entry in words if probability >= entry.at_least)
 
 
-def _prior(condition: Condition, presentation: Presentation) -> tuple[float, bool]:
+def _prior(priors: Priors, counted: Collection[str], presentation: Presentation) -> tuple[float, bool]:
     """Prior weight for this setting and age, and whether age is already in it."""
-    assert condition.priors is not None
-    bands = condition.priors.settings[presentation.setting]
+    bands = priors.settings[presentation.setting]
     age = float(presentation.facts.values["patient.age_years"])
     band = next(band for band in bands if band.below is None or age < band.below)
     weight = band.percent / 100
-    for modifier in condition.priors.modifiers:
-        if modifier.word not in condition.frequencies and presentation.present(modifier.word):
+    for modifier in priors.modifiers:
+        if modifier.word not in counted and presentation.present(modifier.word):
             weight *= modifier.factor
     return weight, len(bands) > 1
 
 
 def _ledger(
-    condition: Condition, evidence: Collection[Evidence], age_in_prior: bool, knowledge: Knowledge
+    condition: Condition, evidence: Sequence[Evidence], age_in_prior: bool, knowledge: Knowledge
 ) -> tuple[Entry, ...]:
     """The lines that count for this condition, the heaviest first."""
-    entries = [
-        entry
-        for word, present in sorted(evidence)
-        if (entry := _entry(condition, word, present, knowledge)) is not None
-    ]
+    weights = knowledge.weights[condition.id]
+    entries = [weights[said] for said in evidence if said in weights]
     entries = _one_per_quantity(entries, age_in_prior, knowledge)
     entries = _composite_or_items(entries, knowledge)
     return tuple(_depend(entries, knowledge))
-
-
-def _entry(condition: Condition, word: str, present: bool, knowledge: Knowledge) -> Entry | None:
-    reasoning = knowledge.policy.reasoning
-    published = next((row for row in condition.published if row.word == word), None)
-    row = condition.frequencies.get(word)
-    if row is not None:
-        f, b = (knowledge.likelihoods[name][word] for name in (condition.id, reasoning.background))
-        ratio = f / b if present else (1 - f) / (1 - b)
-        there = knowledge.conditions[reasoning.background].frequencies[word]
-        return Entry(word, present, ratio, row.f, there.f, row, published)
-    if word in condition.composites and published is not None:
-        printed = published.lr_present if present else published.lr_absent
-        return Entry(word, present, printed, None, None, published, published) if printed else None
-    return None
 
 
 def _one_per_quantity(entries: list[Entry], age_in_prior: bool, knowledge: Knowledge) -> list[Entry]:
@@ -179,18 +143,17 @@ def _composite_or_items(entries: list[Entry], knowledge: Knowledge) -> list[Entr
     A validated composite (it names what it switches off) always replaces its items; any other word that is made
     of words in the ledger stands only where it says more than they do together.
     """
-    chosen = {entry.word: entry for entry in entries}
+    chosen, composites = {entry.word: entry for entry in entries}, knowledge.composites
     # Validated composites first, then the small before the large, so that no item is weighed at two depths.
     for entry in sorted(
-        entries,
-        key=lambda each: (not knowledge.switched_off(each.word), len(knowledge.parts(each.word)), each.word),
+        (entry for entry in entries if entry.word in composites), key=lambda each: composites[each.word].place
     ):
         if entry.word not in chosen:
             continue
-        items = [chosen[part] for part in knowledge.parts(entry.word) if part in chosen]
-        off = knowledge.switched_off(entry.word)
-        if off:
-            items += [other for word, other in chosen.items() if word in off and word != entry.word]
+        _, parts, replaces = composites[entry.word]
+        items = [chosen[part] for part in parts if part in chosen]
+        if replaces:
+            items += [other for word, other in chosen.items() if word in replaces and word != entry.word]
         elif items and abs(entry.weight) <= abs(math.fsum(item.weight for item in items)):
             items = [entry]
         for item in items:
@@ -202,13 +165,14 @@ def _depend(entries: list[Entry], knowledge: Knowledge) -> list[Entry]:
     """Within a correlated group, and in each direction, each further line counts half of the one before."""
     places: dict[tuple[str, bool], int] = {}
     counted = []
+    factor = knowledge.policy.reasoning.dependence_factor
     for entry in sorted(entries, key=lambda each: (-abs(each.weight), each.word)):
         place = 0
         for group in knowledge.groups_of(entry.word):
             key = (group, entry.weight > 0)
             place = max(place, places.get(key, 0))
             places[key] = places.get(key, 0) + 1
-        counted.append(replace(entry, counted=knowledge.policy.reasoning.dependence_factor**place))
+        counted.append(replace(entry, counted=factor**place) if place else entry)
     return counted
 
 

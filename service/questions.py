@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rules.evidence import entropy
 from rules.knowledge import Knowledge
 from service.differential import Ranked
 from service.findings import Presentation
@@ -49,21 +50,19 @@ def _gains(top: Sequence[Ranked], presentation: Presentation, knowledge: Knowled
     share = math.fsum(item.probability for item in top)
     weights = [item.probability / share for item in top]
     # Where only the background has a row, the answer is equally likely in all and tells nothing.
-    telling = [item for item in top if item.condition.id != knowledge.policy.reasoning.background]
+    background = knowledge.policy.reasoning.background
+    telling = [item for item in top if item.condition.id != background]
     for finding in sorted(
         {word for item in telling for word in item.condition.frequencies} & knowledge.findings.keys()
     ):
         if finding in presentation.unknown or presentation.present(finding) or presentation.absent(finding):
             continue
-        present = [_frequency(item, finding, knowledge) for item in top]
-        chance = sum(weight * f for weight, f in zip(weights, present, strict=True))
-        within = sum(weight * _uncertainty(f) for weight, f in zip(weights, present, strict=True))
-        yield _uncertainty(chance) - within, finding
-
-
-def _uncertainty(f: float) -> float:
-    """Entropy of a yes or no, in bits."""
-    return -(f * math.log2(f) + (1 - f) * math.log2(1 - f))
+        chance = within = 0.0
+        for weight, item in zip(weights, top, strict=True):
+            source = item.condition.id if finding in item.condition.frequencies else background
+            chance += weight * knowledge.likelihoods[source][finding]
+            within += weight * knowledge.uncertainties[source][finding]
+        yield entropy(chance) - within, finding
 
 
 def _frequency(item: Ranked, finding: str, knowledge: Knowledge) -> float:

@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from rules.engine import Engine
+from rules.evidence import Entry, Evidence
 from rules.knowledge import Knowledge
 from schemas.knowledge import AgeBand, Code, Codes, Condition, Published
 from service import differential
-from service.differential import Entry, Evidence, Ranked
+from service.differential import Ranked
 from service.findings import Presentation, derive
 from tests.people import Request, calm, fire, frequency, illness, knowing, person, seen
 
