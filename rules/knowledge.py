@@ -188,7 +188,9 @@ class Knowledge:
 
     @cached_property
     def _groups_of(self) -> Mapping[str, tuple[str, ...]]:
-        first = {name: each.group for table in (self.findings, self.derived, self.scores) for name, each in table.items()}
+        first = {
+            name: each.group for table in (self.findings, self.derived, self.scores) for name, each in table.items()
+        }
         also = {name: finding.groups_also for name, finding in self.findings.items()}
         return {name: (*((group,) if group else ()), *also.get(name, ())) for name, group in first.items()}
 

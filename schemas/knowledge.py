@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from schemas.parts import Id, Line, Number, Record, Tuples, When, ascending, ids, words
+from schemas.vocabulary import FINDING_KINDS
 
 STATUSES = ("verified", "part_verified", "recalled", "estimate")
 GRADES = ("A", "B", "C", "D")
@@ -837,6 +838,8 @@ class QuestionPolicy:
     at_most: int
     from_top: int
     would_change: int
+    worth: Mapping[str, float]
+    """Kind of finding -> the share of its gain that counts in the order of the questions."""
 
 
 class QuestionPolicySchema(Record):
@@ -844,6 +847,9 @@ class QuestionPolicySchema(Record):
     at_most = fields.Integer(required=True)
     from_top = fields.Integer(required=True)
     would_change = fields.Integer(required=True)
+    worth = fields.Dict(
+        keys=fields.String(validate=validate.OneOf(FINDING_KINDS)), values=Number(low=0, high=1), required=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from schemas.parts import Id, Number, Record, Term, TermField, Terms, Tuples, ascending, ids, words
 
-KINDS = ("history", "examination", "context", "investigation")
+FINDING_KINDS = ("history", "examination", "context", "investigation")
 COMPARISONS = ("at_least", "above", "at_most", "below", "equals", "in", "between", "missing")
 OPERATORS = ("all", "any", "of", "from", "difference", "ratio", "tried", "score", "item_points")
 
@@ -37,7 +37,7 @@ class Finding:
 
 class FindingSchema(Record):
     model = Finding
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    kind = fields.String(required=True, validate=validate.OneOf(FINDING_KINDS))
     label = fields.String(required=True)
     question = fields.String(required=True)
     group = Id("group")

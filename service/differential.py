@@ -7,7 +7,7 @@ is its frequency in the condition over its frequency in ordinary mechanical back
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,13 +39,14 @@ def rank(evidence: Collection[Evidence], presentation: Presentation, knowledge: 
         Most probable first; the probabilities add up to 1.
     """
     scored, said = [], sorted(evidence)
+    quantities = {found: _quantity(*found, presentation, knowledge) for found in said}
     for condition in knowledge.ranked.values():
         assert condition.priors is not None
         opens_with = condition.priors.opens_with
         if opens_with and not presentation.present(opens_with):
             continue
         prior, by_age = _prior(condition.priors, condition.frequencies, presentation)
-        entries = _ledger(condition, said, by_age, knowledge)
+        entries = _ledger(condition, quantities, by_age, knowledge)
         scored.append((condition, prior, entries, math.log(prior) + _total(condition, entries, knowledge)))
     top = max(score for *_, score in scored)
     whole = math.fsum(math.exp(score - top) for *_, score in scored)
@@ -60,7 +61,11 @@ def leading(ranked: Iterable[Ranked], knowledge: Knowledge) -> tuple[str, ...]:
     policy = knowledge.policy.ladder
     ordered = list(ranked)
     floor = max(policy.leading_at_least, policy.leading_share * ordered[0].probability)
-    return tuple(item.condition.id for item in ordered[: policy.leading_at_most] if item.probability >= floor)
+    return tuple(
+        item.condition.id
+        for place, item in enumerate(ordered[: policy.leading_at_most])
+        if place == 0 or item.probability >= floor
+    )
 
 
 def must_exclude(ranked: Iterable[Ranked], suspected: Mapping[str, str], knowledge: Knowledge) -> list[dict[str, Any]]:
@@ -110,22 +115,49 @@ def _prior(priors: Priors, counted: Collection[str], presentation: Presentation)
 
 
 def _ledger(
-    condition: Condition, evidence: Sequence[Evidence], age_in_prior: bool, knowledge: Knowledge
+    condition: Condition, evidence: Mapping[Evidence, str | None], age_in_prior: bool, knowledge: Knowledge
 ) -> tuple[Entry, ...]:
-    """The lines that count for this condition, the heaviest first."""
+    """The lines that count for this condition, the heaviest first.
+
+    Args:
+        condition: whose ledger it is.
+        evidence: what was said, in a fixed order -> the one quantity that it was decided by, if there is one.
+        age_in_prior: whether bands of age are left out.
+        knowledge: weights, composites, groups.
+    """
     weights = knowledge.weights[condition.id]
-    entries = [weights[said] for said in evidence if said in weights]
-    entries = _one_per_quantity(entries, age_in_prior, knowledge)
+    said = ((weights[found], quantity) for found, quantity in evidence.items() if found in weights)
+    entries = _one_per_quantity(said, age_in_prior)
     entries = _composite_or_items(entries, knowledge)
     return tuple(_depend(entries, knowledge))
 
 
-def _one_per_quantity(entries: list[Entry], age_in_prior: bool, knowledge: Knowledge) -> list[Entry]:
+def _quantity(word: str, present: bool, presentation: Presentation, knowledge: Knowledge) -> str | None:
+    """The one measured quantity that decided a word here: its own, or that of every part which settled it.
+
+    "A risk factor for cancer" that holds by age alone says no more than the age does. A word with a correlated group
+    of its own, such as the age at onset, is counted there.
+    """
+    derived = knowledge.derived.get(word)
+    if word in knowledge.quantities or derived is None or derived.group or derived.operator not in ("any", "all"):
+        return knowledge.quantities.get(word)
+    decisive = derived.operator == "any"
+    if present is not decisive:
+        return None
+    state = presentation.words.state
+    settling = {
+        _quantity(term.word, state[term.word], presentation, knowledge)
+        for term in derived.members
+        if state.get(term.word) is (term.present is decisive)
+    }
+    return settling.pop() if len(settling) == 1 else None
+
+
+def _one_per_quantity(entries: Iterable[tuple[Entry, str | None]], age_in_prior: bool) -> list[Entry]:
     """Bands of one quantity count once: the narrowest that holds, which is the one rarest in the background."""
     kept: list[Entry] = []
     narrowest: dict[str, tuple[float, Entry]] = {}
-    for entry in entries:
-        quantity = knowledge.quantities.get(entry.word)
+    for entry, quantity in entries:
         if quantity is None or entry.background is None:
             kept.append(entry)
             continue

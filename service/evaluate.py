@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,14 @@ import yaml
 
 import rules
 from rules.engine import Engine
+from rules.knowledge import Knowledge
 from service.assess import assess
 
 # ranks of the levels that the published measures name
 _SAME_DAY, _ROUTINE = "urgent_same_day", "routine"
 _BINS = 10
+_RESAMPLES = 1000
+_Z = 1.959964  # both sides of 95 % of a normal distribution
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Outcome:
     provisional: bool
     ranking: tuple[str, ...]
     probabilities: dict[str, float]
+    known: bool = True
+    """Whether the reference diagnosis is one that the vocabulary has."""
 
     @property
     def place(self) -> int | None:
@@ -49,12 +55,23 @@ class Outcome:
         """The level lies between (or on) those of the raters."""
         return min(self.reference) <= self.given <= max(self.reference)
 
+    @property
+    def first(self) -> tuple[float, bool]:
+        """Probability of the first diagnosis, and whether it is accepted."""
+        return self.probabilities[self.ranking[0]], self.ranking[0] in self.accepted
 
-def evaluate(cases: Iterable[dict[str, Any]], ranks: dict[str, int] | None = None) -> list[Outcome]:
-    """Assess every case with the knowledge in `rules/`."""
-    knowledge = rules.load()
+    @property
+    def brier(self) -> float:
+        """Squared error over all listed diagnoses, 0 to 2; the accepted ones count as one diagnosis together."""
+        right = math.fsum(p for name, p in self.probabilities.items() if name in self.accepted)
+        wrong = math.fsum(p**2 for name, p in self.probabilities.items() if name not in self.accepted)
+        return (1 - right) ** 2 + wrong
+
+
+def evaluate(cases: Iterable[dict[str, Any]], knowledge: Knowledge) -> list[Outcome]:
+    """Assess every case."""
     engine, schema = Engine(knowledge.rules), knowledge.request_schema
-    ranks = ranks or {name: level.rank for name, level in knowledge.levels.items()}
+    ranks = {name: level.rank for name, level in knowledge.levels.items()}
     outcomes = []
     for case in cases:
         answer = assess(schema.load(case["request"]), knowledge, engine)
@@ -70,6 +87,7 @@ def evaluate(cases: Iterable[dict[str, Any]], ranks: dict[str, int] | None = Non
                 provisional=answer["urgency"]["provisional"],
                 ranking=tuple(entry["condition"] for entry in ranked),
                 probabilities={entry["condition"]: entry["probability"] for entry in ranked},
+                known=case["reference_diagnosis"] in knowledge.conditions,
             )
         )
     return outcomes
@@ -80,8 +98,6 @@ def measure(outcomes: Sequence[Outcome], same_day: int, routine: int, emergency:
     # Where two raters disagree on the side of a limit, the case does not count for that limit.
     urgent = [case for case in outcomes if min(case.reference) >= same_day]
     calm = [case for case in outcomes if max(case.reference) <= routine]
-    graded = [(case.probabilities.get(name, 0.0), name in case.accepted) for case in outcomes for name in case.ranking]
-    top = [(case.probabilities[case.ranking[0]], case.ranking[0] in case.accepted) for case in outcomes]
     return {
         "cases": len(outcomes),
         "top1": _share(case.place == 1 for case in outcomes),
@@ -90,9 +106,52 @@ def measure(outcomes: Sequence[Outcome], same_day: int, routine: int, emergency:
         "missed_emergencies": sum(case.reference[0] == emergency and case.given < same_day for case in outcomes),
         "under_triage": _share(case.given < same_day for case in urgent),
         "over_triage": _share(case.given >= same_day for case in calm),
-        "brier": round(math.fsum((p - right) ** 2 for p, right in graded) / len(outcomes), 4) if outcomes else None,
-        "ece": _calibration_error(top),
+        "brier": _brier(outcomes),
+        "ece": _calibration_error(outcomes),
     }
+
+
+def intervals(outcomes: Sequence[Outcome]) -> dict[str, list[float]]:
+    """95 % intervals: Wilson's for the shares, percentiles of resampled cases for Brier score and calibration error."""
+    found = {
+        name: _wilson(sum(case.place is not None and case.place <= limit for case in outcomes), len(outcomes))
+        for name, limit in (("top1", 1), ("top3", 3))
+    }
+    chance = random.Random(0)
+    drawn = [chance.choices(outcomes, k=len(outcomes)) for _ in range(_RESAMPLES)]
+    for name, figure in (("brier", _brier), ("ece", _calibration_error)):
+        values = sorted(figure(sample) or 0.0 for sample in drawn)
+        found[name] = [values[int(0.025 * _RESAMPLES)], values[int(0.975 * _RESAMPLES)]]
+    return found
+
+
+def reliability(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """How sure the first diagnosis was against how often it was right, in ten equal bins."""
+    bins: dict[int, list[tuple[float, bool]]] = {}
+    for case in outcomes:
+        bins.setdefault(min(int(case.first[0] * _BINS), _BINS - 1), []).append(case.first)
+    return [
+        {
+            "from": place / _BINS,
+            "to": (place + 1) / _BINS,
+            "cases": len(found),
+            "said": round(math.fsum(p for p, _ in found) / len(found), 4),
+            "right": round(sum(right for _, right in found) / len(found), 4),
+            "right_interval": _wilson(sum(right for _, right in found), len(found)),
+        }
+        for place, found in sorted(bins.items())
+    ]
+
+
+def _wilson(hits: int, cases: int) -> list[float]:
+    share, square = hits / cases, _Z**2 / cases
+    middle = (share + square / 2) / (1 + square)
+    half = _Z * math.sqrt(share * (1 - share) / cases + square / (4 * cases)) / (1 + square)
+    return [round(max(middle - half, 0.0), 4), round(min(middle + half, 1.0), 4)]
+
+
+def _brier(outcomes: Sequence[Outcome]) -> float | None:
+    return round(math.fsum(case.brier for case in outcomes) / len(outcomes), 4) if outcomes else None
 
 
 def _share(flags: Iterable[bool]) -> float | None:
@@ -100,15 +159,15 @@ def _share(flags: Iterable[bool]) -> float | None:
     return round(sum(values) / len(values), 4) if values else None
 
 
-def _calibration_error(pairs: Sequence[tuple[float, bool]]) -> float | None:
+def _calibration_error(outcomes: Sequence[Outcome]) -> float | None:
     """Expected calibration error of the first diagnosis over ten equal bins."""
-    if not pairs:
+    if not outcomes:
         return None
-    bins: dict[int, list[tuple[float, bool]]] = {}
-    for probability, right in pairs:
-        bins.setdefault(min(int(probability * _BINS), _BINS - 1), []).append((probability, right))
-    gaps = (abs(math.fsum(p - right for p, right in found)) for found in bins.values())
-    return round(math.fsum(gaps) / len(pairs), 4)
+    gaps: dict[int, float] = {}
+    for probability, right in (case.first for case in outcomes):
+        place = min(int(probability * _BINS), _BINS - 1)
+        gaps[place] = gaps.get(place, 0.0) + probability - right
+    return round(math.fsum(map(abs, gaps.values())) / len(outcomes), 4)
 
 
 def report(outcomes: Sequence[Outcome], ranks: dict[str, int]) -> Iterator[str]:
@@ -124,7 +183,22 @@ def report(outcomes: Sequence[Outcome], ranks: dict[str, int]) -> Iterator[str]:
     limits = {"same_day": ranks[_SAME_DAY], "routine": ranks[_ROUTINE], "emergency": max(ranks.values())}
     kinds = sorted({case.kind for case in outcomes})
     by_kind = {kind: measure([case for case in outcomes if case.kind == kind], **limits) for kind in kinds}
-    yield json.dumps({**measure(outcomes, **limits), "by_source_kind": by_kind})
+    yield ""
+    yield f"{'first diagnosis said at':28} {'cases':>5} {'said':>6} {'right':>6}   95 % interval"
+    for row in (table := reliability(outcomes)):
+        low, high = row["right_interval"]
+        span = f"{row['from']:.1f} to {row['to']:.1f}"
+        yield f"{span:28} {row['cases']:5} {row['said']:6.2f} {row['right']:6.2f}   {low:.2f} to {high:.2f}"
+    yield ""
+    yield json.dumps(
+        {
+            **measure(outcomes, **limits),
+            "by_source_kind": by_kind,
+            "known_diagnosis": measure([case for case in outcomes if case.known], **limits),
+            "intervals": intervals(outcomes) if outcomes else {},
+            "reliability": table,
+        }
+    )
 
 
 def read_cases(path: Path) -> list[dict[str, Any]]:
@@ -136,8 +210,9 @@ def read_cases(path: Path) -> list[dict[str, Any]]:
 def main(arguments: Sequence[str]) -> int:
     """Entry point; the exit code is 0 whatever the accuracy."""
     cases = read_cases(Path(arguments[0]))
-    ranks = {name: level.rank for name, level in rules.load().levels.items()}
-    for line in report(evaluate(cases, ranks), ranks):
+    knowledge = rules.load()
+    ranks = {name: level.rank for name, level in knowledge.levels.items()}
+    for line in report(evaluate(cases, knowledge), ranks):
         print(line)
     return 0
 

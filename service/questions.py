@@ -22,7 +22,11 @@ def ask_next(
     limit = knowledge.policy.questions.at_most
     must = [_question(finding, why, top, knowledge) for finding, why in asked[: limit - 2]]
     named = {question["finding"] for question in must}
-    gains = sorted(_gains(top, presentation, knowledge), key=lambda row: (-row[0], row[1]))
+    worth = knowledge.policy.questions.worth
+    gains = sorted(
+        _gains(top, presentation, knowledge),
+        key=lambda row: (-row[0] * worth[knowledge.findings[row[1]].kind], row[1]),
+    )
     telling = [(gain, finding) for gain, finding in gains if finding not in named][: limit - len(must)]
     return must + [
         _question(finding, f"tells the leading conditions apart ({gain:.2f} bit expected)", top, knowledge)

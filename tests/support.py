@@ -424,7 +424,11 @@ ladder:
   suspected_from: urgent_same_day
   kinds_needing_safety: [drug]
   missing_data_caution_up_to_rung: 2
-questions: {at_most: 8, from_top: 5, would_change: 6}
+questions:
+  at_most: 8
+  from_top: 5
+  would_change: 6
+  worth: {history: 1, context: 1, examination: 1, investigation: 0.3}
 contact:
   proxy_unknown: [saddle_numbness]
   remote_cannot_clear: [fever]

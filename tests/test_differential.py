@@ -703,6 +703,7 @@ def test_what_a_red_flag_suspects_must_be_excluded_whatever_its_rank_and_is_name
         ([0.8, 0.199, 0.001], 1),
         ([0.3, 0.1, 0.09], 2),  # at least one in ten
         ([0.25, 0.25, 0.25, 0.25], 3),  # three at most
+        ([0.09, 0.09, 0.08], 1),  # somebody always leads
     ],
 )
 def test_leading_are_those_near_the_first_and_not_too_rare(

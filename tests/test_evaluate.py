@@ -6,6 +6,7 @@ import json
 import runpy
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import rules.engine
 import service.evaluate
 from rules.engine import Engine
 from rules.knowledge import Knowledge
-from service.evaluate import Outcome, evaluate, main, measure, read_cases, report
+from service.evaluate import Outcome, evaluate, intervals, main, measure, read_cases, reliability, report
 from tests.presentations import CASES, cases
 
 SELF_CARE, ROUTINE, TWO_WEEKS, SAME_DAY, EMERGENCY = 1, 2, 3, 4, 5
@@ -25,10 +26,6 @@ RANKS = {"self_care": 1, "routine": 2, "urgent_2_weeks": 3, "urgent_same_day": 4
 LIMITS = {"same_day": SAME_DAY, "routine": ROUTINE, "emergency": EMERGENCY}
 KEYS = (
     *("cases", "top1", "top3", "urgency_exact", "missed_emergencies", "under_triage", "over_triage", "brier", "ece"),
-)
-RANKED = (
-    *("lumbar_strain", "disc_herniation", "spinal_stenosis"),
-    *("cauda_equina_syndrome", "nephrolithiasis", "spinal_epidural_abscess"),
 )
 
 
@@ -154,9 +151,44 @@ def test_the_brier_score_by_hand() -> None:
     assert figures(outcome())["brier"] == 0.14
 
 
-def test_the_brier_score_counts_every_accepted_diagnosis_as_right() -> None:
-    """(0.7-1)^2 + (0.2-1)^2 + 0.1^2 = 0.09 + 0.64 + 0.01."""
-    assert figures(outcome(accepted="a b"))["brier"] == 0.74
+def test_the_brier_score_takes_the_accepted_diagnoses_together() -> None:
+    """(0.7 + 0.2 - 1)^2 + 0.1^2 = 0.01 + 0.01; nothing accepted among those listed: 1 + 0.49 + 0.04 + 0.01."""
+    assert figures(outcome(accepted="a b"))["brier"] == 0.02
+    assert figures(outcome(accepted="z"))["brier"] == 1.54
+
+
+def test_the_intervals_of_shares_are_those_of_wilson() -> None:
+    """Newcombe 1998, Stat Med 17:857, table I: 81 of 263 gives 0.2553 to 0.3662; 0 of 20 gives 0 to 0.1611."""
+    found = intervals([outcome()] * 81 + [outcome(accepted="b")] * 182)
+    assert found["top1"] == [0.2553, 0.3662]
+    assert intervals([outcome(accepted="d")] * 20)["top3"] == [0.0, 0.1611]
+    assert intervals([outcome()] * 20)["top3"] == [0.8389, 1.0]
+
+
+def test_the_intervals_of_brier_and_calibration_hold_the_figure_and_are_the_same_each_time() -> None:
+    mixed = [outcome(), outcome(accepted="b"), outcome(numbers=(0.9, 0.1, 0.0, 0.0))] * 8
+    found = intervals(mixed)
+    for name in ("brier", "ece"):
+        low, high = found[name]
+        assert low <= figures(*mixed)[name] <= high
+        assert low < high
+    assert found == intervals(mixed)
+    assert intervals([outcome()] * 9)["brier"] == [0.14, 0.14]
+
+
+def test_the_reliability_table_sets_what_was_said_against_what_was_right() -> None:
+    rows = reliability(
+        [
+            outcome("a b", (0.70, 0.30)),
+            outcome("a b", (0.78, 0.22), accepted="b"),
+            outcome("a b", (1.0, 0.0)),
+        ]
+    )
+    assert [(row["from"], row["to"], row["cases"], row["said"], row["right"]) for row in rows] == [
+        (0.7, 0.8, 2, 0.74, 0.5),
+        (0.9, 1.0, 1, 1.0, 1.0),
+    ]
+    assert rows[0]["right_interval"] == intervals([outcome(), outcome(accepted="b")])["top1"]
 
 
 def test_the_calibration_error_by_hand() -> None:
@@ -202,14 +234,25 @@ def test_the_last_line_is_one_object_with_every_measure_in_all_and_by_kind_of_so
         outcome(kind="exam_vignette"),
     ]
     last = json.loads([*report(outcomes, RANKS)][-1])
-    assert [*last] == [*KEYS, "by_source_kind"]
-    assert {**last, "by_source_kind": None} == {**figures(*outcomes), "by_source_kind": None}
+    assert [*last] == [*KEYS, "by_source_kind", "known_diagnosis", "intervals", "reliability"]
+    assert {key: last[key] for key in KEYS} == figures(*outcomes)
+    assert (last["intervals"], last["reliability"]) == (intervals(outcomes), reliability(outcomes))
     assert last["by_source_kind"] == {
         "case_report": figures(outcomes[0]),
         "exam_vignette": figures(*outcomes[1:]),
     }
     assert [*last["by_source_kind"]] == ["case_report", "exam_vignette"]
     assert last["missed_emergencies"] == last["by_source_kind"]["exam_vignette"]["missed_emergencies"] == 1
+
+
+def test_cases_whose_diagnosis_the_vocabulary_has_are_counted_apart() -> None:
+    last = json.loads([*report([outcome(), replace(outcome(accepted="other:x"), known=False)], RANKS)][-1])
+    assert (last["top1"], last["known_diagnosis"]["cases"], last["known_diagnosis"]["top1"]) == (0.5, 1, 1.0)
+
+
+def test_no_cases_make_an_empty_report() -> None:
+    last = json.loads([*report([], RANKS)][-1])
+    assert (last["cases"], last["intervals"], last["reliability"]) == (0, {}, [])
 
 
 def test_the_limits_of_the_report_are_those_of_the_levels() -> None:
@@ -233,7 +276,12 @@ def test_each_case_has_a_line_with_its_mark_its_first_three_and_both_raters() ->
     ]
     head, *lines = report(outcomes, RANKS)
     assert [word in head for word in ("case", "expected", "top three", "urgency")] == [True] * 4
-    assert len(lines) == 5
+    assert lines[4] == ""
+    assert [line.split() for line in lines[5:7]] == [
+        ["first", "diagnosis", "said", "at", "cases", "said", "right", "95", "%", "interval"],
+        ["0.7", "to", "0.8", "4", "0.70", "0.25", "0.05", "to", "0.70"],
+    ]
+    assert len(lines) == 9
     assert lines[0].split() == ["made-up", "a", "a", "0.70,", "b", "0.20,", "c", "0.10", "routine", "routine"]
     assert lines[1].split() == [
         *("made-up", ".", "c", "a", "0.70,", "b", "0.20,", "c", "0.10", "routine/urgent_2_weeks", "emergency", "!"),
@@ -244,7 +292,7 @@ def test_each_case_has_a_line_with_its_mark_its_first_three_and_both_raters() ->
 def test_a_provisional_level_is_marked_as_at_least() -> None:
     provisional = Outcome("p", "k", ("a",), (2, 2), 2, True, ("a",), {"a": 1.0})
     final = Outcome("f", "k", ("a",), (2, 2), 2, False, ("a",), {"a": 1.0})
-    _, first, second, _ = report([provisional, final], RANKS)
+    _, first, second, *_ = report([provisional, final], RANKS)
     assert first.endswith("routine (at least)")
     assert second.endswith(" routine")
 
@@ -280,7 +328,7 @@ def loaded(knowledge: Knowledge, engine: Engine, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("loaded")
-def test_a_case_becomes_an_outcome() -> None:
+def test_a_case_becomes_an_outcome(knowledge: Knowledge) -> None:
     plain, full = evaluate(
         [
             _case("plain"),
@@ -291,20 +339,16 @@ def test_a_case_becomes_an_outcome() -> None:
                 source={"kind": "teaching_case"},
                 request={"patient": {"age_years": 40}, "findings": {"urinary_retention": "present"}},
             ),
-        ]
+        ],
+        knowledge,
     )
     assert (plain.id, plain.kind, plain.accepted, plain.reference) == ("plain", "unknown", ("lumbar_strain",), (2, 2))
     assert (plain.given, plain.provisional, plain.place) == (ROUTINE, True, 1)
-    assert {*plain.ranking} == {*RANKED} == {*plain.probabilities}
+    assert len(plain.ranking) == knowledge.policy.reasoning.shown
+    assert {*plain.ranking} == {*plain.probabilities}
     assert full.accepted == ("lumbar_strain", "disc_herniation")
     assert (full.kind, full.reference, full.given) == ("teaching_case", (ROUTINE, EMERGENCY), EMERGENCY)
     assert [full.probabilities[name] for name in full.ranking] == sorted(full.probabilities.values(), reverse=True)
-
-
-@pytest.mark.usefixtures("loaded")
-def test_levels_may_be_ranked_by_the_caller() -> None:
-    (found,) = evaluate([_case("one")], {**RANKS, "routine": 7})
-    assert (found.given, found.reference) == (7, (7, 7))
 
 
 @pytest.mark.usefixtures("loaded")
@@ -315,7 +359,7 @@ def test_the_program_prints_a_line_a_case_and_ends_with_the_figures(
     file.write_text(yaml.safe_dump([_case("one"), _case("two", reference_diagnosis="spinal_stenosis")]), "utf-8")
     assert main([str(file)]) == 0
     printed = capsys.readouterr().out
-    assert len(printed.splitlines()) == 4
+    assert len(printed.splitlines()) == 8
     last = json.loads(printed.splitlines()[-1])
     assert (last["cases"], last["top1"]) == (2, 0.5)
 
@@ -327,13 +371,14 @@ def test_the_program_prints_a_line_a_case_and_ends_with_the_figures(
 
 
 @pytest.mark.usefixtures("loaded")
-def test_the_development_cases_are_answered_as_well_as_the_release_says() -> None:
+def test_the_development_cases_are_answered_as_well_as_the_release_says(knowledge: Knowledge) -> None:
     """These cases were at hand while the rules were written: a fit that must not get worse, not a proof."""
-    outcomes = evaluate(read_cases(CASES))
+    outcomes = evaluate(read_cases(CASES), knowledge)
     assert len(outcomes) == len(cases()) == 45
-    ranked = [found for found in outcomes if found.accepted[0] in RANKED]
-    assert len(ranked) == 16
-    assert sum(found.place == 1 for found in ranked) >= 0.8 * len(ranked)
+    ranked = [found for found in outcomes if found.known]
+    assert len(ranked) == 44
+    assert sum(found.place == 1 for found in ranked) >= 0.7 * len(ranked)
+    assert sum((found.place or 99) <= 3 for found in ranked) >= 0.8 * len(ranked)
     emergencies = [found for found in outcomes if found.reference[0] == EMERGENCY]
     assert len(emergencies) == 12
     assert [found.id for found in emergencies if found.given < SAME_DAY] == []

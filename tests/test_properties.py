@@ -292,7 +292,7 @@ def test_the_posterior_is_a_distribution_and_the_background_has_no_evidence(
 ) -> None:
     ranked = ranking(data.draw(people), knowledge, engine)
     assert sum(item.probability for item in ranked) == pytest.approx(1)
-    assert {item.condition.id for item in ranked} == set(knowledge.ranked)
+    assert set(knowledge.ranked) - {item.condition.id for item in ranked} <= {"ectopic_pregnancy"}
     for item in ranked:
         assert 0 <= item.probability <= 1
         assert len({entry.word for entry in item.entries}) == len(item.entries)

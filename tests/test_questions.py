@@ -35,7 +35,7 @@ def triage_of(*open_items: str) -> Urgency:
     return Urgency("routine", bool(open_items), (), None, {}, open_items, (), ())
 
 
-def small(knowledge: Knowledge, frequencies: Mapping[str, Mapping[str, float]], **policy: int) -> Knowledge:
+def small(knowledge: Knowledge, frequencies: Mapping[str, Mapping[str, float]], **policy: Any) -> Knowledge:
     """Conditions with these frequencies; the first is the background."""
     conditions = [illness(name, 10, rows) for name, rows in frequencies.items()]
     asking = replace(knowledge.policy.questions, **policy)
@@ -197,7 +197,8 @@ def test_the_questions_are_those_of_the_largest_mutual_information(
     ranked = differential.rank(evidence, presentation, knowledge)
     found = questions.ask_next(ranked, triage_of(), presentation, knowledge)
     gains = expected_gains(ranked, presentation, knowledge)
-    best = sorted(gains, key=lambda word: (-gains[word], word))[:8]
+    worth = {word: 0.3 if knowledge.findings[word].kind == "investigation" else 1 for word in gains}
+    best = sorted(gains, key=lambda word: (-gains[word] * worth[word], word))[:8]
     assert [question["finding"] for question in found] == best
     for question in found:
         assert question["why"] == (
@@ -228,6 +229,16 @@ def test_the_gain_is_over_the_leading_conditions_as_if_they_were_all(
     (question,) = questions.ask_next(ranked_as(table, [0.06, 0.02, 0.92]), triage_of(), nobody, table)
     assert f"{gain:.2f}" == "0.41"
     assert question["why"] == "tells the leading conditions apart (0.41 bit expected)"
+
+
+def test_a_test_is_asked_only_where_it_tells_over_three_times_as_much_as_a_question(
+    knowledge: Knowledge, nobody: Presentation
+) -> None:
+    scan, sign = "mri_disc_herniation_matching", "straight_leg_raise_positive"
+    for strong, first in ((0.98, scan), (0.6, sign)):
+        table = small(knowledge, {"strain": {scan: 0.005, sign: 0.2}, "other": {scan: strong, sign: 0.6}})
+        found = questions.ask_next(ranked_as(table, [0.5, 0.5]), triage_of(), nobody, table)
+        assert found[0]["finding"] == first
 
 
 def test_findings_of_equal_gain_stand_in_alphabetical_order(knowledge: Knowledge, nobody: Presentation) -> None:
