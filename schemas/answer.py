@@ -144,11 +144,11 @@ class ScoreItem(Strict):
 
 
 class ScoreReading(Strict):
-    score = text("Score id (/v1/scores/{id})", example="news2_total")
+    score = text("Score id (/v1/scores/{id}), or a count of items (/v1/derived-words/{id})", example="news2_total")
     low = number("Lowest possible total")
     high = number("Highest possible total")
     range = fields.List(fields.Float(), required=True, metadata=_about("Range of the score"))
-    band = text("Band, once the whole interval lies in it", none=True)
+    band = text("Band, once the whole interval lies in it; a count is positive or negative", none=True)
     complete = flag("Whether every item is answered")
     items = many(ScoreItem, "Points item by item")
     source = text("Where the score comes from", none=True)

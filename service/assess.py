@@ -7,6 +7,7 @@ from typing import Any
 
 from rules.engine import Engine
 from rules.knowledge import Knowledge
+from schemas.knowledge import Pattern
 from service import differential, findings, investigations, ladder, questions, scores, urgency
 from service.findings import Presentation
 
@@ -58,8 +59,16 @@ def _differential(
 ) -> list[dict[str, Any]]:
     """The listed conditions; likelihood words only once the gate of `routine` is answered."""
     final = not urgency.gate("routine", person, knowledge)
-    roots = [knowledge.patterns[found.id].label for found in patterns]
+    roots = [_reading(knowledge.patterns[found.id]) for found in patterns]
     return [differential.describe(item, final, roots, knowledge) for item in ranked[: knowledge.policy.reasoning.shown]]
+
+
+def _reading(pattern: Pattern) -> str:
+    """What a pattern says, with how far it can be trusted."""
+    if pattern.lr is None or pattern.lr_range is None:
+        return pattern.label
+    low, high = pattern.lr_range
+    return f"{pattern.label}, LR {pattern.lr:g} ({low:g}-{high:g})"
 
 
 def _limits(knowledge: Knowledge) -> list[findings.Notice]:

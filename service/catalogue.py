@@ -18,6 +18,7 @@ def shelves(knowledge: Knowledge) -> dict[str, Shelf]:
     return {
         "findings": _findings(knowledge),
         "observations": _plain(knowledge.observations),
+        "derived-words": _plain(knowledge.derived),
         "must-ask": _plain(knowledge.must_ask),
         "conditions": _plain(knowledge.conditions),
         "treatments": _plain(knowledge.treatments),

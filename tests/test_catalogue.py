@@ -35,6 +35,7 @@ FILES: dict[str, Callable[[], Any]] = {
     "findings": lambda: _file("vocabulary/findings.yaml"),
     "observations": lambda: _file("vocabulary/observations.yaml"),
     "must-ask": lambda: _file("vocabulary/must_ask.yaml"),
+    "derived-words": lambda: _file("vocabulary/derived.yaml"),
     "treatment-groups": lambda: _file("vocabulary/treatment_groups.yaml"),
     "medications": lambda: _file("vocabulary/medications.yaml"),
     "scores": lambda: _file("vocabulary/scores.yaml"),
@@ -120,7 +121,16 @@ def test_a_synonym_leads_to_the_finding_that_it_stands_for(client: FlaskClient) 
 
 def test_the_kinds_that_can_be_looked_up(knowledge: Knowledge) -> None:
     assert [*catalogue.shelves(knowledge)] == [
-        *("findings", "observations", "must-ask", "conditions", "treatments", "treatment-groups", "medications"),
+        *(
+            "findings",
+            "observations",
+            "derived-words",
+            "must-ask",
+            "conditions",
+            "treatments",
+            "treatment-groups",
+            "medications",
+        ),
         *("red-flags", "patterns", "safety", "pathways", "scores", "references"),
     ]
 

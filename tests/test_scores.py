@@ -697,3 +697,117 @@ def test_a_score_that_does_not_apply_is_not_shown(knowledge: Knowledge) -> None:
         )["add_rs"]["band"]
         == "high"
     )
+
+
+# ------------------------------------------------------------------------------------------- sets that only count
+
+Said = dict[str, Any]
+LONG: Said = {"episode": {"duration_days": 400}}
+YOUNG_ONSET: tuple[Said, Said] = (
+    {"observations": {"age_at_first_back_pain_years": 30}},
+    {"observations": {"age_at_first_back_pain_years": 45}},
+)
+
+
+def asked(*names: str) -> tuple[Said, Said]:
+    """The requests in which an item of these findings holds, and in which it does not."""
+    yes, no = ({"findings": dict.fromkeys(names, answer)} for answer in ("present", "absent"))
+    return yes, no
+
+
+BEST_4 = {name: asked(name) for name in ("sij_distraction", "sij_thigh_thrust", "sij_compression", "sij_sacral_thrust")}
+COUNTED: Mapping[str, tuple[int, Said, Mapping[str, tuple[Said, Said]]]] = {
+    # set -> how many make it positive, to whom it applies, its items; evidence, mechanical C9, C11 and C12
+    "sij_3_of_6": (3, {}, BEST_4 | {name: asked(name) for name in ("sij_gaenslen_right", "sij_gaenslen_left")}),
+    "sij_2_of_best_4": (2, {}, BEST_4),
+    "laslett_facet_3of5": (
+        3,
+        {},
+        {
+            "age_over_50": ({"patient": {"age_years": 50}}, {"patient": {"age_years": 49}}),
+            **{name: asked(name) for name in ("pain_best_walking", "pain_best_sitting", "paraspinal_onset")},
+            "extension_rotation_positive": asked("extension_rotation_positive"),
+        },
+    ),
+    "ibp_asas_4of5": (
+        4,
+        {**LONG, "patient": {"age_years": 48}},
+        {
+            "age_at_onset_under_40": YOUNG_ONSET,
+            **{name: asked(name) for name in ("onset_insidious", "improves_with_exercise", "not_improved_by_rest")},
+            "night_pain_second_half": asked("night_pain_second_half"),
+        },
+    ),
+    "ibp_berlin_2of4": (
+        2,
+        {**LONG, "patient": {"age_years": 49}},
+        {
+            "morning_stiffness_over_30min": asked("morning_stiffness_over_30min"),
+            "better_with_exercise_not_rest": asked("improves_with_exercise", "not_improved_by_rest"),
+            "night_pain_second_half": asked("night_pain_second_half"),
+            "alternating_buttock_pain": asked("alternating_buttock_pain"),
+        },
+    ),
+    "ibp_calin_4of5": (
+        4,
+        {"patient": {"age_years": 48}},
+        {
+            "age_at_onset_under_40": YOUNG_ONSET,
+            "duration_over_3_months": ({"episode": {"duration_days": 90}}, {"episode": {"duration_days": 89}}),
+            **{name: asked(name) for name in ("onset_insidious", "morning_stiffness_over_30min")},
+            "improves_with_exercise": asked("improves_with_exercise"),
+        },
+    ),
+}
+
+
+def layered(*parts: Said) -> Said:
+    """Requests laid over one another, part by part."""
+    whole: Said = {}
+    for part in parts:
+        for key, value in part.items():
+            whole[key] = {**whole.get(key, {}), **value}
+    return whole
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_every_mixture_of_the_items_of_a_set_counts_as_printed(name: str, knowledge: Knowledge) -> None:
+    needed, base, items = COUNTED[name]
+    for mixture in itertools.product((True, False), repeat=len(items)):
+        answers = (yes if held else no for held, (yes, no) in zip(mixture, items.values(), strict=True))
+        request = layered(base, *answers)
+        entry = shown(knowledge, **{"patient": {"age_years": 40}, **request})[name]
+        assert (entry["low"], entry["high"], entry["range"]) == (sum(mixture), sum(mixture), [0, len(items)])
+        assert entry["band"] == ("positive" if sum(mixture) >= needed else "negative")
+        assert [(item["name"], bool(item["low"])) for item in entry["items"]] == [*zip(items, mixture, strict=True)]
+
+
+def test_a_set_is_an_interval_while_items_are_missing_and_is_shown_once_it_says_something(knowledge: Knowledge) -> None:
+    three = dict.fromkeys(("sij_distraction", "sij_thigh_thrust", "sij_compression"), "present")
+    entry = shown(knowledge, findings=three)["sij_3_of_6"]
+    assert (entry["low"], entry["high"], entry["band"], entry["complete"]) == (3, 6, "positive", False)
+    two = dict.fromkeys(("sij_distraction", "sij_thigh_thrust"), "present")
+    assert "sij_3_of_6" not in shown(knowledge, findings=two)
+    most = {**dict.fromkeys(("sij_distraction", "sij_sacral_thrust"), "present"), "sij_compression": "absent"}
+    open_yet = shown(knowledge, findings={**most, "sij_gaenslen_left": "absent", "sij_gaenslen_right": "absent"})
+    assert (open_yet["sij_3_of_6"]["low"], open_yet["sij_3_of_6"]["high"]) == (2, 3)
+    assert open_yet["sij_3_of_6"]["band"] is None
+
+
+def test_an_item_that_counts_when_it_is_denied_says_so(knowledge: Knowledge) -> None:
+    said = dict.fromkeys(("pain_relieved_lying",), "present") | dict.fromkeys(
+        (
+            *("pain_worse_cough_sneeze_strain", "pain_worse_with_flexion_or_sitting", "pain_worse_rising_from_flexion"),
+            *("pain_worse_with_extension", "extension_rotation_positive"),
+        ),
+        "absent",
+    )
+    entry = shown(knowledge, patient={"age_years": 60}, findings=said)["revel_criteria_5plus"]
+    assert (entry["low"], entry["band"]) == (6, "positive")
+    assert "no pain_worse_with_extension" in {item["name"] for item in entry["items"]}
+
+
+def test_the_berlin_set_is_for_those_under_50(knowledge: Knowledge) -> None:
+    said = {"findings": dict.fromkeys(("morning_stiffness_over_30min", "alternating_buttock_pain"), "present"), **LONG}
+    assert "ibp_berlin_2of4" in shown(knowledge, **said, patient={"age_years": 49})
+    assert "ibp_berlin_2of4" not in shown(knowledge, **said, patient={"age_years": 50})
