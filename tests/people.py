@@ -97,6 +97,12 @@ def knowing(knowledge: Knowledge, *conditions: Condition) -> Knowledge:
     """The same vocabulary and policy, but these conditions only; the first is the background."""
     background = replace(conditions[0], id=knowledge.policy.reasoning.background)
     small = replace(knowledge, conditions={found.id: found for found in (background, *conditions[1:])})
-    for same in ("vocabulary", "quantities", "group_members"):  # none of them rests on conditions
+    for same in (
+        "vocabulary",
+        "quantities",
+        "group_members",
+        "_groups_of",
+        "_switched_off",
+    ):  # none of them rests on conditions
         small.__dict__[same] = getattr(knowledge, same)
     return small

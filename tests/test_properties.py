@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -304,6 +305,79 @@ def test_the_posterior_is_a_distribution_and_the_background_has_no_evidence(
             assert not words & (knowledge.parts(entry.word) | knowledge.switched_off(entry.word)) - {entry.word}
         quantities = [knowledge.quantities[word] for word in words if word in knowledge.quantities]
         assert len(quantities) == len(set(quantities))
+
+
+@pytest.fixture(scope="session")
+def standing_alone(knowledge: Knowledge) -> list[str]:
+    """Findings with a frequency that are in no group, imply nothing and are part of no other word."""
+    linked = {
+        part for table in (knowledge.derived, knowledge.scores) for name in table for part in knowledge.parts(name)
+    }
+    for finding in knowledge.findings.values():
+        linked.update((*finding.implied_by, *finding.absent_clears, *finding.contradicts))
+    opening = {condition.priors.opens_with for condition in knowledge.ranked.values() if condition.priors}
+    modifying = {row.word for c in knowledge.ranked.values() if c.priors for row in c.priors.modifiers}
+    return sorted(
+        name
+        for name in knowledge.evidence_words & knowledge.findings.keys() - linked - opening - modifying
+        if not (knowledge.groups_of(name) or knowledge.parts(name))
+    )
+
+
+@given(data=st.data())
+@QUICK
+def test_a_finding_that_stands_alone_moves_the_odds_of_two_conditions_by_the_ratio_of_its_frequencies(
+    data: st.DataObject, knowledge: Knowledge, engine: Engine, people: People, standing_alone: list[str]
+) -> None:
+    """The exact law for a finding outside groups and composites: odds A to B are multiplied by f(A) / f(B).
+
+    So one that is more frequent in A than in B never lowers A against B. Only what speaks against a serious condition
+    escapes it, because the sum of that has a floor.
+    """
+    assert len(standing_alone) > 60
+    finding = data.draw(st.sampled_from(standing_alone))
+    request = data.draw(people)
+    silent = {**request, "findings": {word: said for word, said in request["findings"].items() if word != finding}}
+    silent["screening"] = {
+        item: said for item, said in request["screening"].items() if finding not in knowledge.must_ask[item].findings
+    }
+    before, after = (
+        {item.condition.id: item for item in ranking(one, knowledge, engine)}
+        for one in (silent, saying(silent, **{finding: "present"}))
+    )
+    background = knowledge.likelihoods["lumbar_strain"][finding]
+
+    def ratio(name: str) -> float:
+        return knowledge.likelihoods[name].get(finding, background) / background
+
+    lawful = [name for name in before if not knowledge.conditions[name].serious or ratio(name) >= 1]
+    for first, second in itertools.pairwise(sorted(lawful, key=ratio)):
+        odds = [step[second].probability / step[first].probability for step in (before, after)]
+        assert odds[1] / odds[0] == pytest.approx(ratio(second) / ratio(first))
+        assert odds[1] >= odds[0] * (1 - 1e-9)
+
+
+@given(data=st.data())
+@QUICK
+def test_a_no_never_takes_a_serious_condition_off_the_list_that_a_red_flag_put_it_on(
+    data: st.DataObject, knowledge: Knowledge, engine: Engine, people: People, read: Mapping[str, frozenset[str]]
+) -> None:
+    """But for pain that was denied to improve: that is a danger itself."""
+    request = data.draw(people)
+    flag = data.draw(st.sampled_from(sorted(read["present"])))
+    finding = data.draw(st.sampled_from(sorted(knowledge.findings.keys() - {flag})))
+    silent = saying(request, **{flag: "present"})
+    silent["findings"].pop(finding, None)
+    silent["screening"] = {
+        item: said for item, said in request["screening"].items() if finding not in knowledge.must_ask[item].findings
+    }
+
+    def flagged(one: Request) -> set[str]:
+        suspects = triaged(one, knowledge, engine).suspects
+        listed = differential.must_exclude(ranking(one, knowledge, engine), suspects, knowledge)
+        return {row["condition"] for row in listed if row["because"] == "red_flag"}
+
+    assert flagged(saying(silent, **{finding: "absent"})) >= flagged(silent)
 
 
 # the whole answer
