@@ -113,7 +113,12 @@ def test_every_id_of_an_answer_can_be_looked_up(client: FlaskClient, replies: li
     named = {pair for reply in replies for pair in _named(reply.answer)}
     kinds = {kind for kind, _ in named}
     assert kinds >= {"red-flags", "conditions", "findings", "treatments", "references", "must-ask", "scores", "safety"}
-    lost = [f"/v1/{kind}/{name}" for kind, name in sorted(named) if not _found(client, kind, name)]
+    also = {"scores": "derived-words"}  # a set that only counts its items
+    lost = [
+        f"/v1/{kind}/{name}"
+        for kind, name in sorted(named)
+        if not any(_found(client, shelf, name) for shelf in (kind, also.get(kind, kind)))
+    ]
     assert lost == []
 
 
