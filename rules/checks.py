@@ -319,29 +319,28 @@ def _examples(knowledge: Knowledge, folder: Path) -> Found:
     """Every rule fires on its own examples, stays silent on the others, and no lone word of not_alone fires it."""
     for name, flag in knowledge.red_flags.items():
         file = folder / "red_flags" / f"{name}.yaml"
-        yield from _try(knowledge, file, (), flag.when, flag.examples)
+        reading = _Reading(knowledge, flag.when)
+        yield from _try(reading, file, (), flag.examples)
         for word in flag.not_alone:
             said = {word: "present"} if word in knowledge.findings else {}
-            held = example_literals(knowledge, said, _needed(knowledge, flag.when)) | {word}
-            if _any_holds(flag.when, held):
+            if reading.holds(said, also=word):
                 yield Problem(file, ("not_alone",), f"{word!r} alone fires the rule")
     for name, pattern in knowledge.patterns.items():
-        yield from _try(knowledge, folder / "patterns" / f"{name}.yaml", (), pattern.when, pattern.examples)
+        yield from _try(_Reading(knowledge, pattern.when), folder / "patterns" / f"{name}.yaml", (), pattern.examples)
     for rule, _ in knowledge.safety_rules.values():
         file, where = _safety_place(knowledge, folder, rule.id, "when")
-        yield from _try(knowledge, file, where[:-1], rule.when, rule.examples)
+        yield from _try(_Reading(knowledge, rule.when), file, where[:-1], rule.examples)
 
 
-def _try(knowledge: Knowledge, file: Path, where: Where, when: Iterable[Line], examples: Examples) -> Found:
+def _try(reading: _Reading, file: Path, where: Where, examples: Examples) -> Found:
     for kind, expected in (("fires", True), ("silent", False)):
         for number, example in enumerate(getattr(examples, kind)):
             place = (*where, "examples", kind, number)
-            complaint = _unsayable(knowledge, example)
+            complaint = _unsayable(reading.knowledge, example)
             if complaint:
                 yield Problem(file, place, complaint)
                 continue
-            fired = holds(knowledge, when, example)
-            if fired != expected:
+            if reading.holds(example) != expected:
                 verb = "does not fire" if expected else "fires"
                 yield Problem(file, place, f"the example {verb} the rule: {dict(example)}")
 
@@ -394,10 +393,23 @@ _LISTS: Mapping[str, Callable[[Knowledge, Any], bool]] = {
 }
 
 
+class _Reading:
+    """A plain reading of the lines of one rule, without the engine."""
+
+    def __init__(self, knowledge: Knowledge, when: tuple[Line, ...]) -> None:
+        self.knowledge = knowledge
+        self._needed = _needed(knowledge, when)
+        self._antecedents = [antecedent for line in when for antecedent in logic.antecedents(line)]
+
+    def holds(self, example: Mapping[str, Any], also: str | None = None) -> bool:
+        """Whether any line holds for an example, and for one more literal."""
+        held = example_literals(self.knowledge, example, self._needed) | ({also} if also else set())
+        return any(antecedent <= held for antecedent in self._antecedents)
+
+
 def holds(knowledge: Knowledge, when: Iterable[Line], example: Mapping[str, Any]) -> bool:
-    """A plain reading of a rule on an example: whether any of its lines holds."""
-    lines = tuple(when)
-    return _any_holds(lines, example_literals(knowledge, example, _needed(knowledge, lines)))
+    """Whether any line of a rule holds for an example."""
+    return _Reading(knowledge, tuple(when)).holds(example)
 
 
 def _needed(knowledge: Knowledge, lines: Iterable[Line]) -> frozenset[str]:
@@ -450,8 +462,5 @@ def example_literals(
     unknown = [key for key in example if key in knowledge.findings and example[key] == "unknown"]
     extra |= facts.listed | trial_words(trials) | knowledge.asked_in_vain(unknown, words)
     held = logic.literals(words, extra, knowledge.exclusions)
-    return held | {pattern.concludes for pattern in knowledge.patterns.values() if _any_holds(pattern.when, held)}
-
-
-def _any_holds(lines: Iterable[Line], held: frozenset[str]) -> bool:
-    return any(antecedent <= held for line in lines for antecedent in logic.antecedents(line))
+    fired = [antecedent for antecedent in knowledge.rules["patterns"] if antecedent <= held]
+    return held | {knowledge.patterns[found.id].concludes for found in knowledge.conclude("patterns", fired)}

@@ -13,6 +13,9 @@ from marshmallow import ValidationError
 from schemas.parts import Record, Where
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXT = (yaml.ScalarNode, "tag:yaml.org,2002:str")
+_LIST = (yaml.SequenceNode, "tag:yaml.org,2002:seq")
+_MAPPING = (yaml.MappingNode, "tag:yaml.org,2002:map")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,19 +51,29 @@ class Source:
 class _Loader(_BASE):  # type: ignore[misc]
     """Safe YAML in which a key that stands twice is an error instead of a silent loss."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else [(node, node)]
-        odd = next((key for key, _ in pairs if key is node or not isinstance(key, yaml.ScalarNode)), None)
-        if odd is not None:
-            raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", odd.start_mark)
-        keys = [key.value for key, _ in pairs]
-        if len(set(keys)) != len(keys):
-            twice = next(key for key, _ in pairs if keys.count(key.value) > 1)
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice.value!r} stands twice", twice.start_mark
-            )
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
+    def get_single_data(self) -> Any:
+        """The one document as plain data; text, lists and mappings without a detour through PyYAML's generators."""
+        node = self.get_single_node()
+        return None if node is None else self._plain(node)
+
+    def _plain(self, node: Any) -> Any:
+        written_as = type(node), node.tag
+        if written_as == _TEXT:
+            return node.value
+        if written_as == _LIST:
+            return [self._plain(item) for item in node.value]
+        if written_as != _MAPPING:
+            return self.construct_object(node, deep=True)
+        found: dict[Any, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key.start_mark)
+            name = self._plain(key)
+            if name in found:
+                first = next(each for each, _ in node.value if each.value == key.value)
+                raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} stands twice", first.start_mark)
+            found[name] = self._plain(value)
+        return found
 
 
 def read(file: Path) -> Any:
