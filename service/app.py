@@ -60,11 +60,11 @@ def _catalogue(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
 
     @app.get("/v1/<any({}):kind>".format(", ".join(f"'{name}'" for name in shelves)))
     def list_entries(kind: str) -> Response:
-        return _json({"items": catalogue.listing(shelves[kind])})
+        return _json({"items": catalogue.listing(shelves[kind]())})
 
     @app.get("/v1/<any({}):kind>/<entry>".format(", ".join(f"'{name}'" for name in shelves)))
     def get_entry(kind: str, entry: str) -> Response:
-        return _json(catalogue.entry(kind, entry, shelves[kind]))
+        return _json(catalogue.entry(kind, entry, shelves[kind]()))
 
 
 def _health(app: Flask, engine: Engine) -> None:

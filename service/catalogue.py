@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from rules.knowledge import Knowledge
@@ -13,24 +14,24 @@ from service.problems import Refusal
 Shelf = Mapping[str, dict[str, Any]]
 
 
-def shelves(knowledge: Knowledge) -> dict[str, Shelf]:
-    """Kind -> id -> the whole entry as plain data, made once."""
-    return {
-        "findings": _findings(knowledge),
-        "observations": _plain(knowledge.observations),
-        "derived-words": _plain(knowledge.derived),
-        "must-ask": _plain(knowledge.must_ask),
-        "conditions": _plain(knowledge.conditions),
-        "treatments": _plain(knowledge.treatments),
-        "treatment-groups": _plain(knowledge.treatment_groups),
-        "medications": _plain(knowledge.medications),
-        "red-flags": _plain(knowledge.red_flags),
-        "patterns": _plain(knowledge.patterns),
-        "safety": _safety(knowledge),
-        "pathways": _plain(knowledge.pathways),
-        "scores": _plain(knowledge.scores),
-        "references": _plain(knowledge.references),
+def shelves(knowledge: Knowledge) -> Mapping[str, Callable[[], Shelf]]:
+    """Kind -> what gives id -> the whole entry as plain data; made when it is first asked for, then kept."""
+    tables = {
+        "observations": knowledge.observations,
+        "derived-words": knowledge.derived,
+        "must-ask": knowledge.must_ask,
+        "conditions": knowledge.conditions,
+        "treatments": knowledge.treatments,
+        "treatment-groups": knowledge.treatment_groups,
+        "medications": knowledge.medications,
+        "red-flags": knowledge.red_flags,
+        "patterns": knowledge.patterns,
+        "pathways": knowledge.pathways,
+        "scores": knowledge.scores,
+        "references": knowledge.references,
     }
+    plain = {kind: cache(partial(_plain, table)) for kind, table in tables.items()}
+    return {"findings": cache(partial(_findings, knowledge)), **plain, "safety": cache(partial(_safety, knowledge))}
 
 
 def listing(shelf: Shelf) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,12 @@ class Outcome:
         """The level lies between (or on) those of the raters."""
         return min(self.reference) <= self.given <= max(self.reference)
 
-    @property
+    @cached_property
     def first(self) -> tuple[float, bool]:
         """Probability of the first diagnosis, and whether it is accepted."""
         return self.probabilities[self.ranking[0]], self.ranking[0] in self.accepted
 
-    @property
+    @cached_property
     def brier(self) -> float:
         """Squared error over all listed diagnoses, 0 to 2; the accepted ones count as one diagnosis together."""
         right = math.fsum(p for name, p in self.probabilities.items() if name in self.accepted)

@@ -120,19 +120,10 @@ def test_a_synonym_leads_to_the_finding_that_it_stands_for(client: FlaskClient) 
 
 
 def test_the_kinds_that_can_be_looked_up(knowledge: Knowledge) -> None:
-    assert [*catalogue.shelves(knowledge)] == [
-        *(
-            "findings",
-            "observations",
-            "derived-words",
-            "must-ask",
-            "conditions",
-            "treatments",
-            "treatment-groups",
-            "medications",
-        ),
-        *("red-flags", "patterns", "safety", "pathways", "scores", "references"),
-    ]
+    assert {*catalogue.shelves(knowledge)} == {
+        *("findings", "observations", "derived-words", "must-ask", "conditions", "treatments", "treatment-groups"),
+        *("medications", "red-flags", "patterns", "safety", "pathways", "scores", "references"),
+    }
 
 
 def _reads(value: Any, word: str) -> bool:
