@@ -23,6 +23,7 @@ def knowledge() -> Knowledge:
     """The knowledge of the repository, loaded once."""
     known = rules.load()
     gc.freeze()  # nothing of it dies before the session does, so that no collection need look at it again
+    gc.set_threshold(100_000, 20, 20)
     return known
 
 

@@ -82,7 +82,9 @@ class Oracle:
 
 def line_holds(line: Iterable[Any], person: Person, doubtful: Collection[str] = ()) -> bool:
     """Whether every part of a line is true; unknown is not true."""
-    return all(part_truth(part, person, doubtful) is True for part in line)
+    return all(
+        part in person.present if isinstance(part, str) else part_truth(part, person, doubtful) is True for part in line
+    )
 
 
 def part_truth(part: Any, person: Person, doubtful: Collection[str] = ()) -> Truth:

@@ -446,11 +446,11 @@ def write_knowledge(folder: Path, **changes: str | None) -> Path:
         folder: where to; made when missing.
         changes: file -> its whole text instead, or None to leave it out; `**{"rungs.yaml": "..."}`.
     """
-    for name, text in {**KNOWLEDGE, **changes}.items():
-        if text is not None:
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+    texts = {folder / name: text for name, text in {**KNOWLEDGE, **changes}.items() if text is not None}
+    for parent in {file.parent for file in texts}:
+        parent.mkdir(parents=True, exist_ok=True)
+    for file, text in texts.items():
+        file.write_bytes(text.encode())
     return folder
 
 

@@ -107,7 +107,7 @@ def test_a_knowledge_base_of_full_size_compiles(synthetic: Synthetic) -> None:
 def test_it_is_read_as_its_lines_stand_on_random_people(synthetic: Synthetic) -> None:
     chance = random.Random(8)
     fired: set[Key] = set()
-    for number in range(60):
+    for number in range(40):
         said, shown = chance.random(), chance.random()
         state = {word: chance.random() < shown for word in WORDS if chance.random() < said}
         present = frozenset(word for word, value in state.items() if value)
