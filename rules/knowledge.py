@@ -109,6 +109,18 @@ class Knowledge:
             for rule in sheet.rules
         }
 
+    @cached_property
+    def treated(self) -> frozenset[str]:
+        """The conditions that some offer of a treatment is made for."""
+        named = {
+            word
+            for entry in self.treatments.values()
+            for offer in entry.offer
+            for line in offer.when
+            for word in line.words
+        }
+        return frozenset(word.removeprefix("condition:") for word in named if word.startswith("condition:"))
+
     def has_safety(self, treatment: records.Treatment) -> bool:
         """Whether any safety rule is about a treatment."""
         return treatment.id in self._guarded

@@ -114,6 +114,11 @@ class LedgerLine(Strict):
     references = texts(_REFERENCES)
 
 
+class SlightLines(Strict):
+    lines = fields.Integer(required=True, metadata=_about("How many lines are not listed one by one"))
+    lr = number("What they do to the odds together", example=0.97)
+
+
 class DifferentialEntry(Strict):
     condition = text("Condition id (/v1/conditions/{id})", example="disc_herniation")
     label = text("Its name")
@@ -126,6 +131,9 @@ class DifferentialEntry(Strict):
     root_level = text("Nerve root that the signs are most consistent with", none=True)
     for_ = fields.List(fields.Nested(LedgerLine), required=True, data_key="for", metadata=_about("What speaks for it"))
     against = many(LedgerLine, "What speaks against it, the heaviest first")
+    slight = fields.Nested(
+        SlightLines, required=True, metadata=_about("Lines that hardly move the odds, counted together")
+    )
 
 
 class MustExclude(Strict):

@@ -791,6 +791,9 @@ class Reasoning:
     likelihood: tuple[Likelihood, ...]
     test_threshold: float
     shown: int
+    shown_always: int
+    shown_from: float
+    line_from: float
 
 
 class ReasoningSchema(Record):
@@ -805,6 +808,9 @@ class ReasoningSchema(Record):
     likelihood = Tuples(fields.Nested(LikelihoodSchema), required=True, validate=validate.Length(min=1))
     test_threshold = Number(low=0, high=1, required=True)
     shown = fields.Integer(required=True)
+    shown_always = fields.Integer(required=True)
+    shown_from = Number(low=0, high=1, required=True)
+    line_from = Number(low=1, high=10, required=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,17 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine) -> 
 
     leading = differential.leading(ranked, knowledge)
     serious = urgency.suspected(triage, knowledge)
-    after = {*(f"condition:{name}" for name in leading), *(f"suspected:{name}" for name in serious)}
+    treatable = ladder.made_for(leading, knowledge)
+    after = {*(f"condition:{name}" for name in treatable), *(f"suspected:{name}" for name in serious)}
     fitting = fire("treatment", person.literals | after)
     unsafe = fire("safety", person.literals | after)
 
-    suspected = [name for name in triage.suspects if name not in leading]
+    # What lesser rules suspect can wait for what the level is given for.
+    suspected = [
+        name
+        for name, rule in triage.suspects.items()
+        if name not in leading and knowledge.red_flags[rule].urgency == triage.level
+    ]
     return {
         "knowledge": {"version": knowledge.policy.version, "sha256": knowledge.sha256},
         "intended_use": knowledge.policy.texts["intended_use"],
@@ -45,9 +51,9 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine) -> 
         "must_exclude": differential.must_exclude(ranked, triage.suspects, knowledge),
         "scores": scores.read(person, knowledge),
         "investigations": investigations.advise([*leading, *suspected], fitting, triage, knowledge),
-        "treatment_ladder": ladder.climb(triage, leading, fitting, unsafe, person, knowledge),
+        "treatment_ladder": ladder.climb(triage, treatable, fitting, unsafe, person, knowledge),
         "questions": questions.ask_next(ranked, triage, person, knowledge),
-        "notices": [*person.notices, *triage.notices, *_limits(knowledge)],
+        "notices": [*person.notices, *triage.notices, *ladder.untreated(leading, knowledge), *_limits(knowledge)],
     }
 
 
@@ -60,7 +66,13 @@ def _differential(
     """The listed conditions; likelihood words only once the gate of `routine` is answered."""
     final = not urgency.gate("routine", person, knowledge)
     roots = [_reading(knowledge.patterns[found.id]) for found in patterns]
-    return [differential.describe(item, final, roots, knowledge) for item in ranked[: knowledge.policy.reasoning.shown]]
+    policy = knowledge.policy.reasoning
+    listed = [
+        item
+        for place, item in enumerate(ranked[: policy.shown])
+        if place < policy.shown_always or item.probability >= policy.shown_from
+    ]
+    return [differential.describe(item, final, roots, knowledge) for item in listed]
 
 
 def _reading(pattern: Pattern) -> str:

@@ -227,6 +227,9 @@ def describe(item: Ranked, final: bool, roots: Collection[str], knowledge: Knowl
         knowledge: policy.
     """
     condition, codes = item.condition, item.condition.codes
+    least = math.log(knowledge.policy.reasoning.line_from)
+    leaning = [(entry, _leans(entry) * entry.counted) for entry in item.entries]
+    slight = [entry for entry, lean in leaning if abs(lean) < least]
     return {
         "condition": condition.id,
         "label": condition.label,
@@ -237,8 +240,12 @@ def describe(item: Ranked, final: bool, roots: Collection[str], knowledge: Knowl
         "icd10cm": codes.icd10cm.code if codes else None,
         "snomed": codes.snomed.code if codes and codes.snomed else None,
         "root_level": ", ".join(roots) if condition.root_level and roots else None,
-        "for": [_line(entry) for entry in item.entries if _leans(entry) > 0],
-        "against": [_line(entry) for entry in item.entries if _leans(entry) < 0],
+        "for": [_line(entry) for entry, lean in leaning if lean >= least],
+        "against": [_line(entry) for entry, lean in leaning if lean <= -least],
+        "slight": {
+            "lines": len(slight),
+            "lr": round(math.exp(math.fsum(entry.weight * entry.counted for entry in slight)), 3),
+        },
     }
 
 

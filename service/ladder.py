@@ -9,7 +9,7 @@ from typing import Any
 from rules.knowledge import Conclusion, Knowledge
 from rules.logic import Antecedent, words_of
 from schemas.knowledge import Need, Pathway, SafetyRule, Treatment
-from service.findings import Presentation
+from service.findings import Notice, Presentation
 from service.urgency import Urgency
 
 Fired = Mapping[Conclusion, list[Antecedent]]
@@ -68,6 +68,23 @@ def climb(
         "rungs": [] if pathway else _rungs(drafts, conditions, knowledge),
         "not_recommended": [] if pathway else _not_recommended(drafts, fitting, knowledge),
     }
+
+
+def made_for(leading: Sequence[str], knowledge: Knowledge) -> tuple[str, ...]:
+    """The conditions that the ladder is made for: the leading ones, and mechanical pain where none has a treatment.
+
+    A serious condition without treatments gets none of another: its urgency rules say what to do.
+    """
+    known = any(name in knowledge.treated for name in leading)
+    if known or any(knowledge.conditions[name].serious for name in leading):
+        return tuple(leading)
+    return (*leading, knowledge.policy.reasoning.background)
+
+
+def untreated(leading: Sequence[str], knowledge: Knowledge) -> list[Notice]:
+    """Leading conditions of which no treatment is encoded are said, never passed over."""
+    names = [name for name in leading if name not in knowledge.treated]
+    return [{"kind": "not_treated", "value": name, "text": knowledge.policy.texts["not_treated"]} for name in names]
 
 
 def _drafts(fitting: Fired, knowledge: Knowledge) -> list[_Draft]:

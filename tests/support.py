@@ -415,6 +415,9 @@ reasoning:
   likelihood: [{word: likely, at_least: 0.5}, {word: unlikely, at_least: 0}]
   test_threshold: 0.02
   shown: 12
+  shown_always: 5
+  shown_from: 0.001
+  line_from: 1.1
 ladder:
   leading_share: 0.25
   leading_at_least: 0.1

@@ -17,7 +17,7 @@ from rules.engine import Engine, EngineFault
 from rules.knowledge import CONCERNS, Conclusion, Knowledge
 from schemas.knowledge import WorkUp
 from schemas.parts import Line
-from service import investigations
+from service import investigations, ladder
 from service.assess import assess
 from service.urgency import Urgency
 from tests.people import ALL_DENIED, Request, calm, illness, knowing, person
@@ -353,3 +353,48 @@ def test_orders_come_first_and_each_row_says_when_why_and_on_what_ground(knowled
         "evidence_status": "verified",
         "references": ["paper"],
     }
+
+
+# what is listed, and for whom the ladder is
+
+
+def test_the_first_five_conditions_are_listed_and_the_others_from_one_in_a_thousand(
+    knowledge: Knowledge, engine: Engine
+) -> None:
+    for request in (calm("onset_after_lifting"), person("fever", "iv_drug_use", age=60), person()):
+        listed = assess(request, knowledge, engine)["differential"]
+        assert 5 <= len(listed) <= 12
+        assert all(entry["probability"] >= 0.001 for entry in listed[5:])
+
+
+def notices_of(answer: dict[str, Any], kind: str) -> list[str]:
+    return [notice["value"] for notice in answer["notices"] if notice["kind"] == kind]
+
+
+def test_a_leading_condition_without_treatments_leaves_no_empty_ladder_and_is_said(
+    knowledge: Knowledge, engine: Engine
+) -> None:
+    request = calm("widespread_pain_4of5", "fatigue_unrefreshed_cognitive", "headache", "neck_pain", days=900)
+    request["patient"]["sex"] = "female"
+    answer = assess(request, knowledge, engine)
+    assert answer["differential"][0]["condition"] == "fibromyalgia"
+    assert "fibromyalgia" in notices_of(answer, "not_treated")
+    assert any(rung["entries"] for rung in answer["treatment_ladder"]["rungs"])
+
+
+def test_a_serious_condition_without_treatments_gets_none_of_another(knowledge: Knowledge) -> None:
+    assert ladder.made_for(["ovarian_torsion"], knowledge) == ("ovarian_torsion",)
+    assert ladder.made_for(["fibromyalgia"], knowledge) == ("fibromyalgia", "lumbar_strain")
+    assert ladder.made_for(["fibromyalgia", "disc_herniation"], knowledge) == ("fibromyalgia", "disc_herniation")
+    assert ladder.made_for(["fibromyalgia", "myelopathy"], knowledge) == ("fibromyalgia", "myelopathy")
+
+
+def test_a_lesser_suspicion_orders_nothing_beside_an_emergency(knowledge: Knowledge, engine: Engine) -> None:
+    """Cauda equina now; the blood tests for a tumour that a weaker flag suspects can wait."""
+    request = person("saddle_anaesthesia", "urinary_retention", "bilateral_sciatica", age=60, days=60)
+    answer = assess(request, knowledge, engine)
+    assert answer["urgency"]["level"] == "emergency"
+    assert "spinal_malignancy" in {row["condition"] for row in answer["must_exclude"]}
+    tested = {test["condition"] for test in answer["investigations"]}
+    assert "cauda_equina_syndrome" in tested
+    assert "spinal_malignancy" not in tested

@@ -754,10 +754,20 @@ def printed(lr_present: float | None, lr_absent: float | None = None, differs: s
 
 
 def test_the_ledger_has_two_sides_and_keeps_the_order_of_the_weights(knowledge: Knowledge) -> None:
-    entries = (entry("a", 9.0), entry("b", 0.2), entry("c", 2.0), entry("d", 0.9))
+    entries = (entry("a", 9.0), entry("b", 0.2), entry("c", 2.0), entry("d", 0.5))
     shown = differential.describe(replace(at(0.5), entries=entries), True, [], knowledge)
     assert [line["word"] for line in shown["for"]] == ["a", "c"]
     assert [line["word"] for line in shown["against"]] == ["b", "d"]
+
+
+def test_lines_that_hardly_move_the_odds_are_counted_together(knowledge: Knowledge) -> None:
+    """At half weight a ratio of 1.21 moves the odds by 1.1, 1.2 by 1.095 and 0.9 by 0.949."""
+    entries = (entry("strong", 1.2101), entry("weak", 1.2), entry("also_weak", 0.9), entry("nothing", 1.0))
+    shown = differential.describe(replace(at(0.5), entries=entries), True, [], knowledge)
+    assert [line["word"] for line in shown["for"]] == ["strong"]
+    assert shown["against"] == []
+    assert shown["slight"] == {"lines": 3, "lr": round(math.sqrt(1.2 * 0.9), 3)}
+    assert differential.describe(at(0.5), True, [], knowledge)["slight"] == {"lines": 0, "lr": 1.0}
 
 
 def test_a_line_of_the_background_leans_as_its_printed_ratio_says(knowledge: Knowledge) -> None:
@@ -880,3 +890,16 @@ def test_a_textbook_presentation_puts_its_condition_first(
     evidence = {(found.id, found.kind == "present") for found in fire("evidence", presentation, knowledge, engine)}
     ranked = differential.rank(evidence, presentation, knowledge)
     assert ranked[0].condition.id == condition, [(item.condition.id, item.probability) for item in ranked[:3]]
+
+
+def test_no_better_after_a_month_counts_for_a_half_beside_the_duration(knowledge: Knowledge, engine: Engine) -> None:
+    """It holds only where the pain has lasted, so the two are in part one fact."""
+    request = calm(absent=["pain_improving"], days=400)
+    presentation = seen(request, knowledge, engine)
+    evidence = {(found.id, found.kind == "present") for found in fire("evidence", presentation, knowledge, engine)}
+    (item,) = (
+        found for found in differential.rank(evidence, presentation, knowledge) if found.condition.id == "fibromyalgia"
+    )
+    counted = {line.word: line.counted for line in item.entries if "course" in knowledge.groups_of(line.word)}
+    assert sorted(counted.values()) == [0.5, 1.0]
+    assert "failure_to_improve_1_month" in counted
