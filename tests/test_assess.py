@@ -398,3 +398,22 @@ def test_a_lesser_suspicion_orders_nothing_beside_an_emergency(knowledge: Knowle
     tested = {test["condition"] for test in answer["investigations"]}
     assert "cauda_equina_syndrome" in tested
     assert "spinal_malignancy" not in tested
+
+
+def test_a_root_reading_says_how_far_it_can_be_trusted_where_that_is_known(
+    knowledge: Knowledge, engine: Engine
+) -> None:
+    request = person("ankle_reflex_absent", "pain_below_knee", "straight_leg_raise_positive")
+    unsure = {name: replace(pattern, lr=None) for name, pattern in knowledge.patterns.items()}
+    levels = [
+        next(
+            entry["root_level"]
+            for entry in assess(request, known, engine)["differential"]
+            if entry["condition"] == "disc_herniation"
+        )
+        for known in (knowledge, replace(knowledge, patterns=unsure))
+    ]
+    assert levels == [
+        "most consistent with S1 (usual disc L5-S1), LR 1.29 (0.97-1.72)",
+        "most consistent with S1 (usual disc L5-S1)",
+    ]

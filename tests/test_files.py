@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -400,3 +401,15 @@ def test_faults_of_several_files_are_told_together(tmp_path: Path) -> None:
         "pathways/spinal_infection.yaml:2: Not a valid string.",
         "safety/anti_inflammatory.yaml:1: the id 'other' is not the name of the file",
     ]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_loading_leaves_the_garbage_collector_as_it_was(tmp_path: Path, enabled: bool) -> None:
+    folder = write_knowledge(tmp_path)
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        rules.load(folder)
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
