@@ -53,10 +53,10 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture(scope="session")
 def replies(client: FlaskClient, knowledge: Knowledge) -> list[Reply]:
-    """The answers to every case of tests/cases and to sixty random requests."""
+    """The answers to every case of tests/cases and to forty random requests."""
     chance = Random(20_261_121)
     requests = [(case["id"], case["request"]) for case in cases()]
-    requests += [(f"random-{number}", random_request(chance, knowledge)) for number in range(60)]
+    requests += [(f"random-{number}", random_request(chance, knowledge)) for number in range(40)]
     found = []
     for name, request in requests:
         response = client.post(PATH, json=request)
