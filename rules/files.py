@@ -18,7 +18,7 @@ _LIST = (yaml.SequenceNode, "tag:yaml.org,2002:seq")
 _MAPPING = (yaml.MappingNode, "tag:yaml.org,2002:map")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong, in which file, at which place in it (keys from the root)."""
 

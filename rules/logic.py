@@ -11,18 +11,6 @@ from schemas.parts import Line
 Antecedent = frozenset[str]
 
 MAX_COMBINATIONS = 600
-PREFIXES = (
-    "medication",
-    "medication_class",
-    "allergy",
-    "allergy_class",
-    "tried",
-    "failed",
-    "unknown",
-    "condition",
-    "suspected",
-)
-"""Kinds of words that are not in the vocabulary files; written prefix:id."""
 
 
 class TooWide(ValueError):

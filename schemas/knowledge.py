@@ -787,7 +787,6 @@ class Reasoning:
     clip: tuple[float, float]
     dependence_factor: float
     serious_floor: float
-    age_in_prior: str
     likelihood: tuple[Likelihood, ...]
     test_threshold: float
     shown: int
@@ -804,7 +803,6 @@ class ReasoningSchema(Record):
     clip = Tuples(Number(validate=INSIDE), required=True, validate=[validate.Length(equal=2), ascending])
     dependence_factor = Number(low=0, high=1, required=True)
     serious_floor = Number(validate=INSIDE, required=True)
-    age_in_prior = fields.String(required=True)
     likelihood = Tuples(fields.Nested(LikelihoodSchema), required=True, validate=validate.Length(min=1))
     test_threshold = Number(low=0, high=1, required=True)
     shown = fields.Integer(required=True)

@@ -32,6 +32,7 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
     # One byte more than is allowed: a body without a length is read up to here, and then known to be too long.
     app.config["MAX_CONTENT_LENGTH"] = body.MAX_BYTES + 1
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # no redirect page, which would be HTML
     problems.register(app, known.policy.texts["not_assessed"])
     _assessments(app, known, firing)
     _catalogue(app, known, firing)

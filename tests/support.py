@@ -411,7 +411,6 @@ reasoning:
   clip: [0.01, 0.9]
   dependence_factor: 0.5
   serious_floor: 0.05
-  age_in_prior: age
   likelihood: [{word: likely, at_least: 0.5}, {word: unlikely, at_least: 0}]
   test_threshold: 0.02
   shown: 12

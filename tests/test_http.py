@@ -388,6 +388,11 @@ def test_a_defect_of_the_service_gives_a_500_that_tells_nothing(
     assert b"KeyError" not in response.get_data()
 
 
+@pytest.mark.parametrize("path", ["//v1/findings", "/v1//findings", "/v1/findings//fever"])
+def test_a_path_with_a_doubled_slash_is_a_problem_and_no_page(client: FlaskClient, path: str) -> None:
+    _problem(client.get(path), 404)
+
+
 @pytest.mark.soak
 def test_a_thousand_random_presentations_are_all_answered(client: FlaskClient, knowledge: Knowledge) -> None:
     chance, schema = Random(1), Assessment()
