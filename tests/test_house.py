@@ -23,6 +23,7 @@ from flask.testing import FlaskClient
 
 import rules
 import service
+from rules.knowledge import Knowledge
 from service.contract import EXAMPLE
 from tests.hostile import Hostile, hostile
 from tests.presentations import PATH, cases
@@ -348,3 +349,10 @@ def _can_be_sent(sent: Hostile) -> bool:
 
 def test_the_knowledge_is_read_from_where_it_stands() -> None:
     assert rules.HERE.resolve() == (ROOT / "rules").resolve()
+
+
+def test_every_sentence_of_the_policy_is_said_somewhere_and_every_one_said_is_there(knowledge: Knowledge) -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "service").glob("*.py"))
+    said = {name for _, name in re.findall(r"""texts\[(["'])(\w+)\1\]""", code)}
+    said |= {name for pair in re.findall(r'texts\["(\w+)" if .+ else "(\w+)"\]', code) for name in pair}
+    assert said == set(knowledge.policy.texts)
