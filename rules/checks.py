@@ -319,20 +319,20 @@ def _examples(knowledge: Knowledge, folder: Path) -> Found:
     """Every rule fires on its own examples, stays silent on the others, and no lone word of not_alone fires it."""
     for name, flag in knowledge.red_flags.items():
         file = folder / "red_flags" / f"{name}.yaml"
-        reading = _Reading(knowledge, flag.when)
+        reading = Reading(knowledge, flag.when)
         yield from _try(reading, file, (), flag.examples)
         for word in flag.not_alone:
             said = {word: "present"} if word in knowledge.findings else {}
             if reading.holds(said, also=word):
                 yield Problem(file, ("not_alone",), f"{word!r} alone fires the rule")
     for name, pattern in knowledge.patterns.items():
-        yield from _try(_Reading(knowledge, pattern.when), folder / "patterns" / f"{name}.yaml", (), pattern.examples)
+        yield from _try(Reading(knowledge, pattern.when), folder / "patterns" / f"{name}.yaml", (), pattern.examples)
     for rule, _ in knowledge.safety_rules.values():
         file, where = _safety_place(knowledge, folder, rule.id, "when")
-        yield from _try(_Reading(knowledge, rule.when), file, where[:-1], rule.examples)
+        yield from _try(Reading(knowledge, rule.when), file, where[:-1], rule.examples)
 
 
-def _try(reading: _Reading, file: Path, where: Where, examples: Examples) -> Found:
+def _try(reading: Reading, file: Path, where: Where, examples: Examples) -> Found:
     for kind, expected in (("fires", True), ("silent", False)):
         for number, example in enumerate(getattr(examples, kind)):
             place = (*where, "examples", kind, number)
@@ -393,10 +393,10 @@ _LISTS: Mapping[str, Callable[[Knowledge, Any], bool]] = {
 }
 
 
-class _Reading:
+class Reading:
     """A plain reading of the lines of one rule, without the engine."""
 
-    def __init__(self, knowledge: Knowledge, when: tuple[Line, ...]) -> None:
+    def __init__(self, knowledge: Knowledge, when: Collection[Line]) -> None:
         self.knowledge = knowledge
         self._needed = _needed(knowledge, when)
         self._antecedents = [antecedent for line in when for antecedent in logic.antecedents(line)]
@@ -405,11 +405,6 @@ class _Reading:
         """Whether any line holds for an example, and for one more literal."""
         held = example_literals(self.knowledge, example, self._needed) | ({also} if also else set())
         return any(antecedent <= held for antecedent in self._antecedents)
-
-
-def holds(knowledge: Knowledge, when: Iterable[Line], example: Mapping[str, Any]) -> bool:
-    """Whether any line of a rule holds for an example."""
-    return _Reading(knowledge, tuple(when)).holds(example)
 
 
 def _needed(knowledge: Knowledge, lines: Iterable[Line]) -> frozenset[str]:

@@ -112,13 +112,8 @@ class Knowledge:
     @cached_property
     def treated(self) -> frozenset[str]:
         """The conditions that some offer of a treatment is made for."""
-        named = {
-            word
-            for entry in self.treatments.values()
-            for offer in entry.offer
-            for line in offer.when
-            for word in line.words
-        }
+        offers = (lines for _, conclusion, lines in self.lines() if conclusion.kind == "offer")
+        named = {word for lines in offers for line in lines for word in line.words}
         return frozenset(word.removeprefix("condition:") for word in named if word.startswith("condition:"))
 
     def has_safety(self, treatment: records.Treatment) -> bool:

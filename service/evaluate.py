@@ -128,9 +128,6 @@ def intervals(outcomes: Sequence[Outcome]) -> dict[str, list[float]]:
 
 def reliability(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """How sure the first diagnosis was against how often it was right, in ten equal bins."""
-    bins: dict[int, list[tuple[float, bool]]] = {}
-    for case in outcomes:
-        bins.setdefault(min(int(case.first[0] * _BINS), _BINS - 1), []).append(case.first)
     return [
         {
             "from": place / _BINS,
@@ -140,8 +137,16 @@ def reliability(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
             "right": round(sum(right for _, right in found) / len(found), 4),
             "right_interval": _wilson(sum(right for _, right in found), len(found)),
         }
-        for place, found in sorted(bins.items())
+        for place, found in sorted(_bins(outcomes).items())
     ]
+
+
+def _bins(outcomes: Iterable[Outcome]) -> dict[int, list[tuple[float, bool]]]:
+    """The first diagnoses by their probability, in ten equal bins; certainty shares the last."""
+    bins: dict[int, list[tuple[float, bool]]] = {}
+    for case in outcomes:
+        bins.setdefault(min(int(case.first[0] * _BINS), _BINS - 1), []).append(case.first)
+    return bins
 
 
 def _wilson(hits: int, cases: int) -> list[float]:
@@ -164,11 +169,8 @@ def _calibration_error(outcomes: Sequence[Outcome]) -> float | None:
     """Expected calibration error of the first diagnosis over ten equal bins."""
     if not outcomes:
         return None
-    gaps: dict[int, float] = {}
-    for probability, right in (case.first for case in outcomes):
-        place = min(int(probability * _BINS), _BINS - 1)
-        gaps[place] = gaps.get(place, 0.0) + probability - right
-    return round(math.fsum(map(abs, gaps.values())) / len(outcomes), 4)
+    gaps = (abs(math.fsum(p - right for p, right in found)) for found in _bins(outcomes).values())
+    return round(math.fsum(gaps) / len(outcomes), 4)
 
 
 def report(outcomes: Sequence[Outcome], ranks: dict[str, int]) -> Iterator[str]:

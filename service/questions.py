@@ -54,8 +54,7 @@ def _gains(top: Sequence[Ranked], presentation: Presentation, knowledge: Knowled
     share = math.fsum(item.probability for item in top)
     weights = [item.probability / share for item in top]
     # Where only the background has a row, the answer is equally likely in all and tells nothing.
-    background = knowledge.policy.reasoning.background
-    telling = [item for item in top if item.condition.id != background]
+    telling = [item for item in top if item.condition.id != knowledge.policy.reasoning.background]
     for finding in sorted(
         {word for item in telling for word in item.condition.frequencies} & knowledge.findings.keys()
     ):
@@ -63,16 +62,16 @@ def _gains(top: Sequence[Ranked], presentation: Presentation, knowledge: Knowled
             continue
         chance = within = 0.0
         for weight, item in zip(weights, top, strict=True):
-            source = item.condition.id if finding in item.condition.frequencies else background
+            source = _source(item, finding, knowledge)
             chance += weight * knowledge.likelihoods[source][finding]
             within += weight * knowledge.uncertainties[source][finding]
         yield entropy(chance) - within, finding
 
 
-def _frequency(item: Ranked, finding: str, knowledge: Knowledge) -> float:
-    """P(present | condition); without a row the background's."""
-    own = knowledge.likelihoods[item.condition.id].get(finding)
-    return own if own is not None else knowledge.likelihoods[knowledge.policy.reasoning.background][finding]
+def _source(item: Ranked, finding: str, knowledge: Knowledge) -> str:
+    """The condition whose frequency of a finding counts: its own, or without a row the background's."""
+    own = finding in knowledge.likelihoods[item.condition.id]
+    return item.condition.id if own else knowledge.policy.reasoning.background
 
 
 def _question(finding: str, why: str, top: Sequence[Ranked], knowledge: Knowledge) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def _effect(top: Sequence[Ranked], finding: str, present: bool, knowledge: Knowl
     """The leading three after the answer, with their share of the leading conditions."""
     weights = []
     for item in top:
-        f = _frequency(item, finding, knowledge)
+        f = knowledge.likelihoods[_source(item, finding, knowledge)][finding]
         weights.append((item.probability * (f if present else 1 - f), item.condition.id))
     whole = math.fsum(weight for weight, _ in weights)
     ordered = sorted(weights, key=lambda pair: (-pair[0], pair[1]))[:3]

@@ -1145,14 +1145,14 @@ def test_examples_are_tried_only_when_the_rules_are_well_formed(tmp_path: Path) 
 def test_an_example_is_read_as_a_request_would_be(
     small_knowledge: Knowledge, example: dict[str, Any], line: list[Any], expected: bool
 ) -> None:
-    assert checks.holds(small_knowledge, [parse_line(line)], example) is expected
+    assert checks.Reading(small_knowledge, [parse_line(line)]).holds(example) is expected
 
 
 def test_any_one_line_is_enough(small_knowledge: Knowledge) -> None:
     lines = [parse_line(["stiffness"]), parse_line(["fever", "chills"])]
-    assert checks.holds(small_knowledge, lines, {"stiffness": "present"})
-    assert checks.holds(small_knowledge, lines, {"fever": "present", "chills": "present"})
-    assert not checks.holds(small_knowledge, lines, {"fever": "present"})
+    assert checks.Reading(small_knowledge, lines).holds({"stiffness": "present"})
+    assert checks.Reading(small_knowledge, lines).holds({"fever": "present", "chills": "present"})
+    assert not checks.Reading(small_knowledge, lines).holds({"fever": "present"})
 
 
 def drawn(data: st.DataObject, knowledge: Knowledge) -> tuple[dict[str, Any], Line]:
@@ -1177,4 +1177,4 @@ def test_reading_only_the_words_that_a_rule_needs_changes_nothing(
 ) -> None:
     example, line = drawn(data, small_knowledge)
     held = checks.example_literals(small_knowledge, example)
-    assert checks.holds(small_knowledge, [line], example) == any(each <= held for each in antecedents(line))
+    assert checks.Reading(small_knowledge, [line]).holds(example) == any(each <= held for each in antecedents(line))

@@ -93,6 +93,16 @@ def saying(request: Request, **answers: str) -> Request:
     return {**request, "findings": {**request["findings"], **answers}}
 
 
+def not_asking(request: Request, finding: str, knowledge: Knowledge) -> Request:
+    """The same request without a finding, neither answered by itself nor through a must-ask."""
+    screened = request["screening"].items()
+    return {
+        **request,
+        "findings": {word: said for word, said in request["findings"].items() if word != finding},
+        "screening": {item: said for item, said in screened if finding not in knowledge.must_ask[item].findings},
+    }
+
+
 def measuring(request: Request, name: str, value: float | str) -> Request:
     return {**request, "observations": {**request["observations"], name: value}}
 
@@ -241,10 +251,7 @@ def test_an_unasked_question_never_leaves_the_level_below_that_of_a_no(
     assert read["denied"] == {"pain_improving"}
     request = data.draw(people)
     finding = data.draw(st.sampled_from(sorted(knowledge.findings.keys() - read["denied"])))
-    silent = {**request, "findings": {word: said for word, said in request["findings"].items() if word != finding}}
-    silent["screening"] = {
-        item: said for item, said in request["screening"].items() if finding not in knowledge.must_ask[item].findings
-    }
+    silent = not_asking(request, finding, knowledge)
     unasked, denied = (triaged(one, knowledge, engine) for one in (silent, saying(silent, **{finding: "absent"})))
     assert strongest(unasked) >= strongest(denied)
     assert RANKS[unasked.level] >= RANKS[denied.level]
@@ -315,6 +322,7 @@ def standing_alone(knowledge: Knowledge) -> list[str]:
     }
     for finding in knowledge.findings.values():
         linked.update((*finding.implied_by, *finding.absent_clears, *finding.contradicts))
+    linked |= {word for condition in knowledge.ranked.values() for word in condition.composites}  # a printed ratio
     opening = {condition.priors.opens_with for condition in knowledge.ranked.values() if condition.priors}
     modifying = {row.word for c in knowledge.ranked.values() if c.priors for row in c.priors.modifiers}
     return sorted(
@@ -337,10 +345,7 @@ def test_a_finding_that_stands_alone_moves_the_odds_of_two_conditions_by_the_rat
     assert len(standing_alone) > 60
     finding = data.draw(st.sampled_from(standing_alone))
     request = data.draw(people)
-    silent = {**request, "findings": {word: said for word, said in request["findings"].items() if word != finding}}
-    silent["screening"] = {
-        item: said for item, said in request["screening"].items() if finding not in knowledge.must_ask[item].findings
-    }
+    silent = not_asking(request, finding, knowledge)
     before, after = (
         {item.condition.id: item for item in ranking(one, knowledge, engine)}
         for one in (silent, saying(silent, **{finding: "present"}))
@@ -366,11 +371,7 @@ def test_a_no_never_takes_a_serious_condition_off_the_list_that_a_red_flag_put_i
     request = data.draw(people)
     flag = data.draw(st.sampled_from(sorted(read["present"])))
     finding = data.draw(st.sampled_from(sorted(knowledge.findings.keys() - {flag})))
-    silent = saying(request, **{flag: "present"})
-    silent["findings"].pop(finding, None)
-    silent["screening"] = {
-        item: said for item, said in request["screening"].items() if finding not in knowledge.must_ask[item].findings
-    }
+    silent = saying(not_asking(request, finding, knowledge), **{flag: "present"})
 
     def flagged(one: Request) -> set[str]:
         suspects = triaged(one, knowledge, engine).suspects
