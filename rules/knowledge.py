@@ -290,9 +290,10 @@ class Knowledge:
     def asked_in_vain(self, unknown: Collection[str], derived: Words) -> frozenset[str]:
         """`unknown:` words: must-asks that apply and of which a finding could not be answered.
 
-        Another finding of the same item that is present does not take this back: more findings never calm.
+        Another finding that is present does not take this back, even where it implies the one that could not be
+        answered: more findings never calm. A measurement or an answer that denies it does.
         """
-        open_findings = {finding for finding in unknown if finding not in derived.state}
+        open_findings = {finding for finding in unknown if derived.state.get(finding) is not False}
         return frozenset(
             f"unknown:{name}"
             for name, item in self.must_ask.items()

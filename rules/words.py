@@ -130,12 +130,12 @@ class Vocabulary:
             return frozenset((*finding.implied_by, *measured))
         if name in self.scores:
             score = self.scores[name]
-            items = {term.word for item in score.items for term in _item_terms(item)}
-            return frozenset(_base(word) for word in (*items, *((score.applies_if,) if score.applies_if else ())))
+            items = {term.word for item in score.items for term in item_terms(item)}
+            return frozenset(base(word) for word in (*items, *((score.applies_if,) if score.applies_if else ())))
         word = self.derived[name]
         members = {term.word for term in word.members if not _is_listed(term.word)}
         extra = {other for other in (word.applies_if, word.score) if other}
-        return frozenset(_base(other) for other in members | extra)
+        return frozenset(base(other) for other in members | extra)
 
     def derive(self, facts: Facts, only: Set[str] | None = None) -> Words:
         """Work out every word that is decided, or only some words (which must include what they are made of)."""
@@ -403,14 +403,15 @@ def _points(bands: Iterable[Band], value: float) -> float:
     )
 
 
-def _item_terms(item: ScoreItem) -> Iterator[Term]:
+def item_terms(item: ScoreItem) -> Iterator[Term]:
+    """The words that an item of a score, or one of its alternatives, gives points for."""
     if item.word is not None:
         yield item.word
     for option in item.one_of:
-        yield from _item_terms(option)
+        yield from item_terms(option)
 
 
-def _base(word: str) -> str:
+def base(word: str) -> str:
     """The node that decides a word: a score decides its bands."""
     return word.split(":", maxsplit=1)[0] if ":" in word else word
 

@@ -65,6 +65,7 @@ class Reason(Strict):
     title = text("What the rule is about")
     level = one_of(LEVELS, "Level that the rule sets")
     words = texts("Words that held; a word that starts with absent: was said to be absent")
+    said = texts("What was answered, measured or listed that makes the words hold, in words")
     because = text("The reason, for a clinician")
     within = text("Time limit", none=True)
     guideline = text("Guideline behind the action", none=True)
@@ -73,10 +74,11 @@ class Reason(Strict):
 
 
 class WouldChange(Strict):
-    word = text("Finding that would raise the level if it were present", example="limb_weakness_any")
-    label = text("Its label")
-    to = one_of(LEVELS, "Level that it would give")
-    rule = text("Rule that would fire")
+    to = one_of(LEVELS, "Level that the rule would give")
+    rule = text("Rule that did not fire", example="bleeding_risk_with_deficit")
+    title = text("What that rule is about")
+    words = texts("Findings, not denied so far, of which one more would fire it")
+    text = text("The same as a sentence", example="Would become emergency if present: Clonus.")
 
 
 class OpenMustAsk(Strict):
@@ -95,7 +97,7 @@ class UrgencyPart(Strict):
     disposition = text("Where the person should be seen")
     actions = texts("First actions, in order")
     reasons = many(Reason, "Every rule that fired and sets a level, the strongest first")
-    would_change = many(WouldChange, "Single findings, not denied so far, that would raise the level")
+    would_change = many(WouldChange, "The nearest rules of a higher level that did not fire, and what would fire them")
     open_must_asks = many(OpenMustAsk, "What must be answered before the level is final, the most dangerous first")
 
 

@@ -842,6 +842,7 @@ class QuestionPolicy:
     at_most: int
     from_top: int
     would_change: int
+    would_change_named: int
     worth: Mapping[str, float]
     """Kind of finding -> the share of its gain that counts in the order of the questions."""
 
@@ -851,6 +852,7 @@ class QuestionPolicySchema(Record):
     at_most = fields.Integer(required=True)
     from_top = fields.Integer(required=True)
     would_change = fields.Integer(required=True)
+    would_change_named = fields.Integer(required=True)
     worth = fields.Dict(
         keys=fields.String(validate=validate.OneOf(FINDING_KINDS)), values=Number(low=0, high=1), required=True
     )
@@ -864,6 +866,10 @@ class ContactPolicy:
     remote_cannot_clear: tuple[str, ...]
     remote_cannot_clear_rest_of: tuple[str, ...]
     """Must-asks that a remote contact cannot deny once a finding of one of them is present."""
+    impaired_by: tuple[str, ...]
+    """Words for a person who cannot answer reliably ..."""
+    impaired_unknown: tuple[str, ...]
+    """... and the must-asks that count as unknown for them unless they were answered."""
 
 
 class ContactPolicySchema(Record):
@@ -871,6 +877,8 @@ class ContactPolicySchema(Record):
     proxy_unknown = ids("finding", required=True)
     remote_cannot_clear = ids("finding", required=True)
     remote_cannot_clear_rest_of = ids("must-ask", required=True)
+    impaired_by = ids("word", required=True)
+    impaired_unknown = ids("must-ask", required=True)
 
 
 @dataclass(frozen=True, slots=True)

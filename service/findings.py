@@ -56,14 +56,14 @@ def derive(request: Mapping[str, Any], knowledge: Knowledge) -> Presentation:
     said = _answers(request, knowledge, notices)
     facts = _facts(request, said, knowledge)
     words = knowledge.vocabulary.derive(facts)
-    unknown = frozenset(name for name, answer in said.items() if answer == "unknown" and name not in words.state)
-    extra = facts.listed | trial_words(facts.trials) | knowledge.asked_in_vain(unknown, words)
-    notices += _conflicts(words, knowledge)
+    asked = {name for name, answer in said.items() if answer == "unknown"} | _impaired(words, knowledge, notices)
+    extra = facts.listed | trial_words(facts.trials) | knowledge.asked_in_vain(asked, words)
+    notices += _conflicts(facts, words, knowledge)
     return Presentation(
         facts=facts,
         words=words,
         literals=logic.literals(words, extra, knowledge.exclusions),
-        unknown=unknown,
+        unknown=frozenset(asked - words.state.keys()),
         unchecked=_unchecked(request, knowledge, notices),
         sent=frozenset(request),
         allergies=frozenset(request.get("allergies", ())),
@@ -112,6 +112,18 @@ def _answers(request: Mapping[str, Any], knowledge: Knowledge, notices: list[Not
     return said
 
 
+def _impaired(words: Words, knowledge: Knowledge, notices: list[Notice]) -> set[str]:
+    """Findings that count as unknown because the person may not be able to answer and nobody else did."""
+    policy = knowledge.policy.contact
+    if not any(map(words.present, policy.impaired_by)):
+        return set()
+    asked = {finding for item in policy.impaired_unknown for finding in knowledge.must_ask[item].findings}
+    silent = asked - words.state.keys()
+    text = knowledge.policy.texts["impaired"]
+    notices.extend({"kind": "impaired", "value": finding, "text": text} for finding in sorted(silent))
+    return silent
+
+
 def _not_cleared_from_afar(said: Mapping[str, str], knowledge: Knowledge) -> list[str]:
     """Denied findings of must-asks that stand or fall together, where one of them is present."""
     together = {
@@ -145,9 +157,13 @@ def _facts(request: Mapping[str, Any], said: Mapping[str, str], knowledge: Knowl
     )
 
 
-def _conflicts(words: Words, knowledge: Knowledge) -> list[Notice]:
+def _conflicts(facts: Facts, words: Words, knowledge: Knowledge) -> list[Notice]:
+    """One notice for each contradiction; between words that only follow, none where the answers themselves clash."""
     texts = knowledge.policy.texts
-    pairs = {tuple(sorted(pair)) for pair in words.conflicts}
+    found = {tuple(sorted(pair)) for pair in words.conflicts}
+    said = {pair for pair in found if len(pair) > 1 and facts.answers.keys() >= set(pair)}
+    clashing = {word for pair in said for word in pair}
+    pairs = {pair for pair in found if pair in said or clashing.isdisjoint(pair) or len(pair) == 1}
     return [
         {
             "kind": "contradiction",

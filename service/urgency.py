@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rules.grounds import grounds, openers
 from rules.knowledge import Conclusion, Knowledge
 from rules.logic import Antecedent, words_of
 from schemas.knowledge import DefaultLevel, RedFlag
@@ -25,10 +26,12 @@ class Urgency:
     default: DefaultLevel | None
     words: Mapping[str, tuple[str, ...]]
     """Rule id -> the words that held."""
+    said: Mapping[str, tuple[str, ...]]
+    """Rule id -> what was answered, measured or listed that makes them hold, in words."""
     open_items: tuple[str, ...]
     """Must-asks that must be answered before the level is final, the most dangerous first."""
-    would_change: tuple[tuple[str, str, str], ...]
-    """(word, level, rule): what one more present word would do."""
+    would_change: tuple[tuple[RedFlag, tuple[str, ...]], ...]
+    """Rules of a higher level that did not fire, the nearest first, and the findings of which one more would do it."""
     notices: tuple[Notice, ...]
 
     @property
@@ -57,7 +60,8 @@ def triage(fired: Fired, presentation: Presentation, knowledge: Knowledge) -> Ur
         provisional=bool(items),
         fired=tuple(setting),
         default=default,
-        words={flag.id: _held(fired[Conclusion("red_flag", flag.id)]) for flag in flags},
+        words=(words := {flag.id: _held(fired[Conclusion("red_flag", flag.id)]) for flag in flags}),
+        said={rule: _said(held, presentation, knowledge) for rule, held in words.items()},
         open_items=items,
         would_change=_would_change(level, presentation, knowledge),
         notices=tuple(_no_downgrade(flag) for flag in flags if flag.then.notice),
@@ -77,10 +81,7 @@ def describe(urgency: Urgency, knowledge: Knowledge) -> dict[str, Any]:
         "disposition": lead.disposition,
         "actions": _actions(urgency),
         "reasons": _reasons(urgency),
-        "would_change": [
-            {"word": word, "label": knowledge.findings[word].label, "to": level, "rule": rule}
-            for word, level, rule in urgency.would_change
-        ],
+        "would_change": [_change(flag, missing, knowledge) for flag, missing in urgency.would_change],
         "open_must_asks": [open_item(item, knowledge) for item in urgency.open_items],
     }
 
@@ -148,6 +149,43 @@ def _held(antecedents: list[Antecedent]) -> tuple[str, ...]:
     return tuple(sorted({word for antecedent in antecedents for word in words_of(antecedent)}))
 
 
+def _said(words: tuple[str, ...], presentation: Presentation, knowledge: Knowledge) -> tuple[str, ...]:
+    """What the words rest on, as a clinician would read it back."""
+    facts, state = presentation.facts, presentation.words.state
+    found = frozenset().union(*(grounds(word, facts, state, knowledge.vocabulary) for word in words))
+    return tuple(sorted(_in_words(each, presentation, knowledge) for each in found))
+
+
+def _in_words(ground: str, presentation: Presentation, knowledge: Knowledge) -> str:
+    if ground in knowledge.findings:
+        return knowledge.findings[ground].label
+    value = presentation.facts.values.get(ground)
+    if value is not None:
+        measured = knowledge.observations.get(ground.removeprefix("observations."))
+        return f"{measured.label}: {value} {measured.unit or ''}".strip() if measured else f"{ground}: {value}"
+    kind, _, name = ground.partition(":")
+    if kind == "absent":
+        return f"Not: {_in_words(name, presentation, knowledge)}"
+    if kind == "unknown":
+        return f"Cannot be answered: {knowledge.must_ask[name].item}"
+    return knowledge.medications[name].label if name in knowledge.medications else ground.replace("_", " ")
+
+
+def _change(flag: RedFlag, missing: tuple[str, ...], knowledge: Knowledge) -> dict[str, Any]:
+    policy = knowledge.policy
+    labels = [knowledge.findings[word].label for word in missing[: policy.questions.would_change_named]]
+    left = len(missing) - len(labels)
+    text = policy.texts["would_change_more" if left else "would_change"]
+    level = str(flag.urgency).replace("_", " ")
+    return {
+        "to": flag.urgency,
+        "rule": flag.id,
+        "title": flag.title,
+        "words": list(missing),
+        "text": text.format(level=level, findings="; or: ".join(labels), left=left),
+    }
+
+
 def _actions(urgency: Urgency) -> list[str]:
     """First actions of the leading rule, then of each further rule of that level with another suspicion."""
     if urgency.default:
@@ -171,6 +209,7 @@ def _reasons(urgency: Urgency) -> list[dict[str, Any]]:
                 "title": entry.title,
                 "level": entry.level,
                 "words": [],
+                "said": [],
                 "because": entry.because,
                 "within": entry.within,
                 "guideline": entry.guideline,
@@ -185,6 +224,7 @@ def _reasons(urgency: Urgency) -> list[dict[str, Any]]:
             "title": flag.title,
             "level": flag.urgency,
             "words": list(urgency.words[flag.id]),
+            "said": list(urgency.said[flag.id]),
             "because": flag.because,
             "within": flag.within,
             "guideline": flag.guideline,
@@ -195,26 +235,32 @@ def _reasons(urgency: Urgency) -> list[dict[str, Any]]:
     ]
 
 
-def _would_change(level: str, presentation: Presentation, knowledge: Knowledge) -> tuple[tuple[str, str, str], ...]:
-    """Rules above the level that lack exactly one finding which nobody has denied."""
-    rank, held = _rank(level, knowledge), presentation.literals
-    found: dict[str, tuple[int, int, str, str]] = {}
+def _would_change(
+    level: str, presentation: Presentation, knowledge: Knowledge
+) -> tuple[tuple[RedFlag, tuple[str, ...]], ...]:
+    """Rules above the level that one more finding which nobody has denied would fire.
+
+    The highest level first, then the rule of which most already holds, then the order of the evidence rows.
+    """
+    rank, held, state = _rank(level, knowledge), presentation.literals, presentation.words.state
+    missing: dict[str, set[str]] = {}
+    near: dict[str, int] = {}
     for antecedent, to, rule in knowledge.urgency_antecedents:
-        higher = _rank(to, knowledge)
-        if higher <= rank:
+        if _rank(to, knowledge) <= rank:
             break
-        missing = antecedent - held
-        if len(missing) != 1:
-            continue
-        (word,) = missing
-        if word not in knowledge.findings or presentation.absent(word):
-            continue
-        best = (-higher, -len(antecedent), word, rule)
-        if word not in found or best < found[word]:
-            found[word] = best
-    ordered = sorted(found.values())[: knowledge.policy.questions.would_change]
-    levels = {entry.rank: name for name, entry in knowledge.levels.items()}
-    return tuple((word, levels[-higher], rule) for higher, _, word, rule in ordered)
+        lacking = sorted(antecedent - held)
+        opening = openers(lacking[0], state, knowledge.vocabulary) if len(lacking) == 1 else frozenset()
+        if opening:
+            missing.setdefault(rule, set()).update(opening)
+            near[rule] = max(near.get(rule, 0), len(words_of(antecedent)))
+    flags = sorted(
+        (knowledge.red_flags[rule] for rule in missing),
+        key=lambda flag: (-_rank(flag.urgency, knowledge), -near[flag.id], flag.row, flag.id),
+    )
+    return tuple(
+        (flag, tuple(word for word in knowledge.findings if word in missing[flag.id]))
+        for flag in flags[: knowledge.policy.questions.would_change]
+    )
 
 
 def _no_downgrade(flag: RedFlag) -> Notice:

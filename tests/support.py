@@ -430,11 +430,14 @@ questions:
   at_most: 8
   from_top: 5
   would_change: 6
+  would_change_named: 4
   worth: {history: 1, context: 1, examination: 1, investigation: 0.3}
 contact:
   proxy_unknown: [saddle_numbness]
   remote_cannot_clear: [fever]
   remote_cannot_clear_rest_of: [F-01]
+  impaired_by: [older]
+  impaired_unknown: [F-02]
 texts: {intended_use: For clinicians.}
 """,
 }

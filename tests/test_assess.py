@@ -283,7 +283,7 @@ def advised(
 ) -> list[dict[str, Any]]:
     conditions = [replace(illness(name, 1, {}), work_up=tests) for name, tests in rows.items()]
     small = knowing(knowledge, illness("background", 1, {}), *conditions)
-    triage = Urgency(level, False, (), None, {}, (), (), ())
+    triage = Urgency(level, False, (), None, {}, {}, (), (), ())
     return investigations.advise(list(rows), {found: [] for found in fired}, triage, small)
 
 

@@ -109,12 +109,15 @@ def test_an_item_that_does_not_apply_is_not_asked_in_vain(
 
 
 def test_an_unknown_answer_that_something_else_decides_is_no_longer_unknown(knowledge: Knowledge) -> None:
+    """But what makes it present does not answer the must-ask: that could still be worse."""
     said = {"new_bladder_dysfunction": "unknown", "urinary_retention": "present", "fever": "unknown"}
     someone = person(knowledge, findings=said, observations={"temperature_c": 38.4})
     assert someone.unknown == frozenset()
     assert someone.present("new_bladder_dysfunction")
     assert someone.present("fever")
-    assert not asked_in_vain(someone)
+    assert asked_in_vain(someone) == {"unknown:F-01", "unknown:F-08"}
+    cleared = {"bilateral_sciatica": "unknown", "bilateral_leg_symptoms": "absent"}
+    assert not asked_in_vain(person(knowledge, findings=cleared)), "no symptoms in both legs: no sciatica in both"
     assert not notices(someone), "an unknown answer contradicts nothing"
 
 
@@ -399,7 +402,32 @@ def test_an_affirmed_finding_that_a_measurement_denies_is_listed_and_present_hol
     (name,) = said
     someone = person(knowledge, findings=said, observations=observed)
     assert someone.present(name)
-    assert notices(someone) == [("contradiction", name)]
+    assert [notice for notice in notices(someone) if notice[0] != "impaired"] == [("contradiction", name)]
+
+
+@pytest.mark.parametrize(
+    "impaired", [{"findings": {"dementia": "present"}}, {"observations": {"consciousness": "voice"}}]
+)
+def test_who_may_not_be_able_to_answer_leaves_the_cauda_equina_questions_unknown_until_someone_answers(
+    impaired: dict[str, Any], knowledge: Knowledge
+) -> None:
+    """Evidence F3: with cognitive impairment or sedation F-01 to F-03 default to unknown."""
+    asked = [name for item in ("F-01", "F-02", "F-03") for name in knowledge.must_ask[item].findings]
+    someone = person(knowledge, **impaired)
+    assert someone.unknown == set(asked)
+    assert asked_in_vain(someone) == {"unknown:F-01", "unknown:F-02", "unknown:F-03"}
+    assert {name for kind, name in notices(someone) if kind == "impaired"} == set(asked)
+    examined = person(knowledge, **impaired, screening=dict.fromkeys(("F-01", "F-02", "F-03"), "absent"))
+    assert not examined.unknown and not asked_in_vain(examined)
+    assert not person(knowledge).unknown
+
+
+def test_one_contradiction_is_said_once_and_not_again_for_what_follows_from_it(knowledge: Knowledge) -> None:
+    """Foot drop implies reduced power; the notice names what was answered."""
+    said = {"foot_drop": "present", "normal_neurological_examination": "present"}
+    someone = person(knowledge, findings=said)
+    assert notices(someone) == [("contradiction", "foot_drop / normal_neurological_examination")]
+    assert {"leg_power_reduced", "myotomal_weakness"} <= someone.literals, "which contradict it too"
 
 
 def test_answers_that_agree_give_no_notice(knowledge: Knowledge) -> None:

@@ -83,7 +83,7 @@ def _named(answer: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "red-flags", reason["rule"]
     for change in urgency["would_change"]:
         yield "red-flags", change["rule"]
-        yield "findings", change["word"]
+        yield from (("findings", name) for name in change["words"])
     for item in urgency["open_must_asks"]:
         yield "must-ask", item["id"]
         yield from (("findings", name) for name in item["findings"])

@@ -458,7 +458,7 @@ def test_below_an_emergency_there_is_a_ladder_and_no_pathway(
 
 
 def urgency_of(level: str, *flags: RedFlag, provisional: bool = False) -> Urgency:
-    return Urgency(level, provisional, flags, None, {}, (), (), ())
+    return Urgency(level, provisional, flags, None, {}, {}, (), (), ())
 
 
 def treatment(name: str, rung: int = 1, status: str = "recommended", **more: Any) -> Treatment:

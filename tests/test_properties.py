@@ -266,7 +266,23 @@ def test_a_provisional_level_has_open_items_and_a_final_one_has_none(
     assert found.provisional is bool(found.open_items)
     assert len(found.open_items) == len(set(found.open_items))
     assert (found.level == "emergency") <= (not found.provisional)
-    assert all(RANKS[level] > RANKS[found.level] for _, level, _ in found.would_change)
+    assert all(RANKS[str(flag.urgency)] > RANKS[found.level] and words for flag, words in found.would_change)
+
+
+@given(data=st.data())
+@QUICK
+def test_each_finding_that_is_said_to_fire_a_higher_rule_fires_it(
+    data: st.DataObject, knowledge: Knowledge, engine: Engine, people: People
+) -> None:
+    """Unless it also brings what the rule names under `unless`."""
+    request = data.draw(people)
+    found = triaged(request, knowledge, engine)
+    assume(found.would_change)
+    flag, words = data.draw(st.sampled_from(found.would_change))
+    word = data.draw(st.sampled_from(words))
+    assert request["findings"].get(word) not in ("present", "absent")
+    after = triaged(saying(request, **{word: "present"}), knowledge, engine)
+    assert flag.id in {fired.id for fired in after.fired}
 
 
 # differential

@@ -32,7 +32,7 @@ def asked(request: Request, knowledge: Knowledge, engine: Engine) -> tuple[list[
 
 
 def triage_of(*open_items: str) -> Urgency:
-    return Urgency("routine", bool(open_items), (), None, {}, open_items, (), ())
+    return Urgency("routine", bool(open_items), (), None, {}, {}, open_items, (), ())
 
 
 def small(knowledge: Knowledge, frequencies: Mapping[str, Mapping[str, float]], **policy: Any) -> Knowledge:

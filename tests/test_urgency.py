@@ -295,6 +295,7 @@ def test_the_reason_of_a_default_names_the_policy_and_its_source(knowledge: Know
         "title": "Low back pain or spasm under 6 weeks with nothing found",
         "level": "self_care",
         "words": [],
+        "said": [],
         "because": "Most such pain is benign and settles by itself.",
         "within": "Review at 2 to 4 weeks",
         "guideline": "NICE NG59; ACR variant 1",
@@ -518,41 +519,49 @@ def test_a_rule_reads_a_finding_directly_or_through_other_words_but_not_as_an_ex
         calm(*STRAIN),
     ],
 )
-def test_each_word_that_would_change_the_level_does_so_when_it_is_present(
+def test_each_finding_that_would_change_the_level_does_so_when_it_is_present(
     knowledge: Knowledge, engine: Engine, request_: Request
 ) -> None:
     before = triaged(request_, knowledge, engine)
     assert 0 < len(before.would_change) <= 6
-    for word, level, rule in before.would_change:
-        assert word in knowledge.findings
-        assert request_["findings"].get(word) not in ("present", "absent")
-        assert RANKS[level] > RANKS[before.level]
-        after = triaged(also(request_, word), knowledge, engine)
-        assert rule in {flag.id for flag in after.fired if flag.urgency == level}
+    for flag, words in before.would_change:
+        assert RANKS[str(flag.urgency)] > RANKS[before.level]
+        for word in words:
+            assert request_["findings"].get(word) not in ("present", "absent")
+            after = triaged(also(request_, word), knowledge, engine)
+            assert flag.id in {fired.id for fired in after.fired}
 
 
-def test_what_would_change_the_level_is_undenied_single_and_higher(knowledge: Knowledge) -> None:
+def test_what_would_change_the_level_is_undenied_single_and_higher_and_the_nearest_comes_first(
+    knowledge: Knowledge,
+) -> None:
     lines = {
         ("fever", "vomiting"): ("two_missing", "emergency"),
-        ("balance_or_coordination_loss",): ("one_missing", "emergency"),
+        ("balance_or_coordination_loss", "free:pain_improving"): ("one_missing", "emergency"),
         ("leg_pain_present", "nausea"): ("one_held", "emergency"),
         ("nausea",): ("shorter", "emergency"),
         ("headache",): ("denied", "emergency"),
         ("neck_pain",): ("asked_in_vain", "urgent_same_day"),
         ("abdominal_pain",): ("same_level", "routine"),
-        ("infection_suspected",): ("not_a_finding", "emergency"),
+        ("raised_temperature_any",): ("another_word", "emergency"),
+        ("chills_sweats",): ("another_word", "emergency"),
         ("absent:fatigue",): ("an_absence", "emergency"),
         ("groin_pain", "free:leg_pain_present"): ("excluded", "emergency"),
         ("leg_pain_present",): ("held", "routine"),
     }
     small = ruled(knowledge, lines)
-    presentation = derive(person("leg_pain_present", absent=["headache"], unknown=["neck_pain"]), knowledge)
-    fired = {Conclusion("red_flag", "held"): [frozenset({"leg_pain_present"})]}
-    assert urgency.triage(fired, presentation, small).would_change == (
-        ("nausea", "emergency", "one_held"),
-        ("balance_or_coordination_loss", "emergency", "one_missing"),
-        ("neck_pain", "urgent_same_day", "asked_in_vain"),
+    presentation = derive(
+        person("leg_pain_present", absent=["headache", "low_grade_temperature"], unknown=["neck_pain"]), knowledge
     )
+    fired = {Conclusion("red_flag", "held"): [frozenset({"leg_pain_present"})]}
+    found = urgency.triage(fired, presentation, small).would_change
+    assert [(flag.id, words) for flag, words in found] == [
+        ("one_held", ("nausea",)),
+        ("another_word", ("fever", "chills_sweats")),
+        ("one_missing", ("balance_or_coordination_loss",)),
+        ("shorter", ("nausea",)),
+        ("asked_in_vain", ("neck_pain",)),
+    ]
 
 
 def test_the_antecedents_of_urgency_stand_strongest_first(knowledge: Knowledge) -> None:
@@ -603,6 +612,7 @@ def described(knowledge: Knowledge, *flags: RedFlag) -> dict[str, Any]:
         fired=flags,
         default=None,
         words={item.id: ("fever",) for item in flags},
+        said={item.id: ("Fever",) for item in flags},
         open_items=(),
         would_change=(),
         notices=(),
@@ -639,6 +649,7 @@ def test_the_leading_rule_gives_time_and_place_and_each_reason_has_its_source(
         "title": lead.title,
         "level": "emergency",
         "words": ["saddle_anaesthesia"],
+        "said": ["New numbness or altered feeling in the saddle area"],
         "because": lead.because,
         "within": lead.within,
         "guideline": lead.guideline,
@@ -651,11 +662,15 @@ def test_the_leading_rule_gives_time_and_place_and_each_reason_has_its_source(
 def test_a_provisional_level_says_at_least_and_lists_the_open_items(knowledge: Knowledge, engine: Engine) -> None:
     shown = urgency.describe(triaged(person("foot_drop", patient={"sex": "male"}), knowledge, engine), knowledge)
     assert shown["provisional"] is True
-    assert "At least" in shown["statement"]
+    assert "at least" in shown["statement"]
     assert {item["id"] for item in shown["open_must_asks"]} == GATE_OF["urgent_same_day"] - {"F-06"}
-    change = shown["would_change"][0]
-    assert change["label"] == knowledge.findings[change["word"]].label
-    assert {"word", "label", "to", "rule"} == set(change)
+    assert shown["would_change"][0] == {
+        "to": "emergency",
+        "rule": "new_saddle_numbness",
+        "title": "New saddle numbness",
+        "words": ["saddle_anaesthesia"],
+        "text": "Would become emergency if present: New numbness or altered feeling in the saddle area.",
+    }
     final = urgency.describe(triaged(calm(), knowledge, engine), knowledge)
     assert (final["provisional"], final["statement"], final["open_must_asks"]) == (False, None, [])
 
