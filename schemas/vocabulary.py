@@ -341,7 +341,9 @@ class MustAsk:
     if_unknown: str
     action_if_unknown: str
     applies_if: str | None = None
+    answered_if: str | None = None
     stale_after_hours: int | None = None
+    valid: str | None = None
     fields: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
     gates_treatments: tuple[str, ...] = ()
@@ -356,7 +358,9 @@ class MustAskSchema(Record):
     if_unknown = fields.String(required=True)
     action_if_unknown = fields.String(required=True)
     applies_if = Id("word")
+    answered_if = Id("word")
     stale_after_hours = fields.Integer()
+    valid = fields.String()
     fields_ = ids("field", data_key="fields", attribute="fields")
     derived = ids("vocabulary word")
     gates_treatments = ids("treatment or group")

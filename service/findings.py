@@ -73,9 +73,11 @@ def derive(request: Mapping[str, Any], knowledge: Knowledge) -> Presentation:
 
 
 def answered(item: str, presentation: Presentation, knowledge: Knowledge) -> bool:
-    """A must-ask is answered when one of its findings is present, or all are absent."""
-    found = knowledge.must_ask[item].findings
-    return any(map(presentation.present, found)) or all(map(presentation.absent, found))
+    """A must-ask is answered when one of its findings is present, when all are absent, or by a word of its own."""
+    entry = knowledge.must_ask[item]
+    if entry.answered_if and presentation.present(entry.answered_if):
+        return True
+    return any(map(presentation.present, entry.findings)) or all(map(presentation.absent, entry.findings))
 
 
 def applicable(item: str, presentation: Presentation, knowledge: Knowledge) -> bool:

@@ -27,10 +27,11 @@ class Reply:
 
 def cases() -> list[dict[str, Any]]:
     """Every case of tests/cases."""
-    return [case for file in sorted(CASES.glob("*.yaml")) for case in _read(file)]
+    return [case for file in sorted(CASES.glob("*.yaml")) for case in read(file)]
 
 
-def _read(file: Path) -> Any:
+def read(file: Path) -> Any:
+    """The content of a YAML file."""
     return yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 

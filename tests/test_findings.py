@@ -406,6 +406,23 @@ def test_an_affirmed_finding_that_a_measurement_denies_is_listed_and_present_hol
 
 
 @pytest.mark.parametrize(
+    ("said", "answered"),
+    [
+        ({}, False),
+        ({"patient": {"age_years": 30, "sex": "female", "pregnancy": "pregnant"}}, True),
+        ({"patient": {"age_years": 30, "sex": "female", "pregnancy": "not_pregnant"}}, True),
+        ({"patient": {"age_years": 30, "sex": "female", "pregnancy": "possible"}}, True),
+        ({"observations": {"pregnancy_test": "negative"}}, True),
+        ({"findings": {"late_or_missed_period": "absent"}}, True),
+    ],
+)
+def test_the_question_of_pregnancy_is_answered_by_pregnancy_as_sent_or_by_a_test(
+    said: dict[str, Any], answered: bool, knowledge: Knowledge
+) -> None:
+    assert findings.answered("F-13", person(knowledge, **said), knowledge) is answered
+
+
+@pytest.mark.parametrize(
     "impaired", [{"findings": {"dementia": "present"}}, {"observations": {"consciousness": "voice"}}]
 )
 def test_who_may_not_be_able_to_answer_leaves_the_cauda_equina_questions_unknown_until_someone_answers(

@@ -335,9 +335,9 @@ def test_a_must_ask_reaches_the_highest_level_of_any_rule_that_reads_one_of_its_
         (["bladder_change"], {"urinary_retention": False}, {"unknown:F-01"}),
         # one that is present does not take another back that could not be answered
         (["bladder_change"], {"urinary_retention": True}, {"unknown:F-01"}),
-        # worked out all the same
+        # denied by something else; made present by something else it stays open
         (["bladder_change"], {"bladder_change": False}, set()),
-        (["bladder_change"], {"bladder_change": True}, set()),
+        (["bladder_change"], {"bladder_change": True}, {"unknown:F-01"}),
         # F-02 concerns older people only
         (["saddle_numbness"], {"older": True}, {"unknown:F-02"}),
         (["saddle_numbness"], {"older": False}, set()),
