@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test check evaluate bench soak mutation openapi lock clean
+.PHONY: run test check evaluate bench proof soak mutation openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
@@ -40,6 +40,10 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 # speed, as ratios in one run
 bench: $(VENV)/.runtime
 	@$(BIN)/python -m benchmarks.bench
+
+# every pair of red-flag words and 20,000 people, engine against oracle; a few minutes
+proof: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses auto -m proof
 
 # 50,000 assessments in one process
 soak: $(VENV)/.dev

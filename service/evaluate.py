@@ -10,7 +10,7 @@ import json
 import math
 import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -173,7 +173,7 @@ def _calibration_error(outcomes: Sequence[Outcome]) -> float | None:
     return round(math.fsum(gaps) / len(outcomes), 4)
 
 
-def report(outcomes: Sequence[Outcome], ranks: dict[str, int]) -> Iterator[str]:
+def report(outcomes: Sequence[Outcome], ranks: Mapping[str, int]) -> Iterator[str]:
     """The lines of the report; the last is JSON."""
     names = {rank: name for name, rank in ranks.items()}
     yield f"{'case':28} {'expected':30} {'top three':78} {'urgency expected':34} given"

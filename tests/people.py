@@ -17,6 +17,8 @@ from service.urgency import Urgency
 ALL_DENIED: Mapping[str, str] = {f"F-{number:02}": "absent" for number in range(1, 26)}
 """Every must-ask was asked and denied; single findings still say more."""
 
+RANKS: Mapping[str, int] = {"self_care": 1, "routine": 2, "urgent_2_weeks": 3, "urgent_same_day": 4, "emergency": 5}
+
 SETTINGS = ("primary_care", "emergency", "spine_clinic")
 
 Request = dict[str, Any]

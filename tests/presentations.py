@@ -88,6 +88,19 @@ def _measured(chance: Random, knowledge: Knowledge, name: str) -> float | str:
     return chance.choice([low, high, max(low, min(high, round(chance.uniform(low, high), 1)))])
 
 
+def thinned(request: dict[str, Any], chance: Random, share: float) -> dict[str, Any]:
+    """The same request with a share of its answers, measurements, screening, episode and lists left out at random."""
+    parts = ("findings", "observations", "screening", "episode")
+    answers = [(part, name) for part in parts for name in request.get(part, {})]
+    answers += [(part, "") for part in ("medications", "allergies", "treatments_tried") if part in request]
+    gone = set(chance.sample(answers, round(share * len(answers))))
+    return {
+        part: {name: said for name, said in value.items() if (part, name) not in gone} if part in parts else value
+        for part, value in request.items()
+        if (part, "") not in gone
+    }
+
+
 def shuffled(value: Any, chance: Random) -> Any:
     """The same value with the keys of every object in another order."""
     if isinstance(value, dict):

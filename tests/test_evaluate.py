@@ -19,10 +19,10 @@ import service.evaluate
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from service.evaluate import Outcome, evaluate, intervals, main, measure, read_cases, reliability, report
+from tests.people import RANKS
 from tests.presentations import CASES, cases
 
 SELF_CARE, ROUTINE, TWO_WEEKS, SAME_DAY, EMERGENCY = 1, 2, 3, 4, 5
-RANKS = {"self_care": 1, "routine": 2, "urgent_2_weeks": 3, "urgent_same_day": 4, "emergency": 5}
 LIMITS = {"same_day": SAME_DAY, "routine": ROUTINE, "emergency": EMERGENCY}
 KEYS = (
     *("cases", "top1", "top3", "urgency_exact", "missed_emergencies", "under_triage", "over_triage", "brier", "ece"),

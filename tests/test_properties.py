@@ -19,10 +19,9 @@ from service.assess import assess
 from service.differential import Ranked
 from service.findings import answered
 from service.urgency import Urgency
-from tests.people import ALL_DENIED, Request, calm, fire, person, seen, triaged
+from tests.people import ALL_DENIED, RANKS, Request, calm, fire, person, seen, triaged
 from tests.presentations import shuffled
 
-RANKS = {"self_care": 1, "routine": 2, "urgent_2_weeks": 3, "urgent_same_day": 4, "emergency": 5}
 QUICK = settings(deadline=None, derandomize=True, max_examples=25)
 SLOW = settings(deadline=None, derandomize=True, max_examples=8)
 

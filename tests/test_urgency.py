@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,9 +15,8 @@ from schemas.knowledge import RedFlag, Then
 from service import urgency
 from service.findings import derive
 from service.urgency import Urgency
-from tests.people import ALL_DENIED, Request, calm, person, seen, triaged
-
-RANKS = {"self_care": 1, "routine": 2, "urgent_2_weeks": 3, "urgent_same_day": 4, "emergency": 5}
+from tests.people import ALL_DENIED, RANKS, Request, calm, person, seen, triaged
+from tests.presentations import cases
 
 # presentations that must not be missed: what is sent, the level, and the evidence row that sets it
 
@@ -305,6 +305,123 @@ def test_the_reason_of_a_default_names_the_policy_and_its_source(knowledge: Know
     assert "Stay active" in shown["actions"]
     assert shown["within"] == "Review at 2 to 4 weeks"
     assert shown["disposition"] == "Home, with a written safety-net"
+
+
+# what the articles call a reason to see a doctor (red-flags section 1): at least the level that the section sets
+
+COLIC = ("flank_pain_colicky",)
+PYELONEPHRITIS = ("fever", "flank_pain", "dysuria_frequency")
+SEE_A_DOCTOR: list[tuple[str, Request, str]] = [
+    ("loss of bladder control", person("urinary_incontinence_new"), "emergency"),
+    ("cannot pass urine", person("urinary_retention"), "emergency"),
+    ("loss of bowel control", person("bowel_incontinence"), "emergency"),
+    ("weakness of a limb", person("limb_weakness_any"), "urgent_2_weeks"),
+    ("weakness that grows", person("progressive_motor_weakness"), "urgent_same_day"),
+    ("weakness of both legs", person("bilateral_leg_weakness"), "emergency"),
+    ("foot drop", person("foot_drop"), "urgent_same_day"),
+    ("tingling of one leg", person("leg_paraesthesia_numbness", "unilateral_leg_symptoms"), "routine"),
+    ("tingling of the saddle", person("saddle_anaesthesia"), "emergency"),
+    ("tingling of both legs", person("leg_paraesthesia_numbness", "bilateral_leg_symptoms"), "urgent_same_day"),
+    ("numb or weak on one side of the body", person("hemibody_sensory_or_motor_symptoms"), "emergency"),
+    ("balance lost suddenly", person("balance_or_coordination_loss", "sudden_onset_neurology"), "emergency"),
+    ("balance lost slowly", person("balance_or_coordination_loss", "gait_disturbance"), "urgent_2_weeks"),
+    ("feeling lost, with cancer", person("limb_sensory_loss", "history_of_cancer"), "emergency"),
+    ("feeling lost with a sensory level", person("sensory_level_trunk", "limb_weakness_any"), "emergency"),
+    ("sciatica", person("pain_below_knee", "unilateral_leg_symptoms"), "routine"),
+    ("abscess", person("fever", "iv_drug_use"), "emergency"),
+    ("kidney stone", person(*COLIC), "urgent_same_day"),
+    ("kidney stone and fever", person(*COLIC, "fever"), "emergency"),
+    ("kidney stone in the only kidney", person(*COLIC, "solitary_or_transplant_kidney"), "emergency"),
+    ("kidney stone and no urine", person(*COLIC, "anuria_or_oliguria"), "emergency"),
+    ("kidney infection", person(*PYELONEPHRITIS), "urgent_same_day"),
+    ("kidney infection in pregnancy", person(*PYELONEPHRITIS, patient={"pregnancy": "pregnant"}), "emergency"),
+    ("gallstones", person("ruq_pain"), "routine"),
+    ("gallstones with fever and jaundice", person("ruq_pain", "fever", "jaundice"), "emergency"),
+    ("spinal tumour", person("history_of_cancer"), "urgent_2_weeks"),
+    ("spinal tumour and a weak leg", person("history_of_cancer", "leg_power_reduced"), "emergency"),
+    ("cramps everywhere with weakness", person("generalised_cramps", "generalised_weakness"), "emergency"),
+    ("unable to move for pain", person("severe_uncontrolled_pain"), "urgent_same_day"),
+    ("not recovered in 4 weeks", person(absent=["pain_improving"], episode={"duration_days": 30}), "routine"),
+    (
+        "not recovered, with weight loss",
+        person("unexplained_weight_loss", absent=["pain_improving"], episode={"duration_days": 30}),
+        "urgent_2_weeks",
+    ),
+    (
+        "not recovered at 50 with raised markers",
+        person("inflammatory_marker_raised", absent=["pain_improving"], age=50, episode={"duration_days": 30}),
+        "urgent_2_weeks",
+    ),
+    ("spasm again and again", person("previous_episodes_over_2"), "routine"),
+    ("severe spasm", person("previous_episodes_over_2", "severe_uncontrolled_pain"), "urgent_same_day"),
+    ("pancreatitis", person("epigastric_pain_to_back", "nausea", "vomiting"), "emergency"),
+    ("tearing between the shoulder blades", person("tearing_pain", "interscapular_or_migrating_pain"), "emergency"),
+    ("red hot skin and fever", person("local_skin_redness_swelling", "fever"), "urgent_same_day"),
+    ("pain that spreads to the groin in waves", person("pain_comes_in_waves", "haematuria"), "urgent_same_day"),
+    ("accident and a tender spine", person("significant_trauma", "spinal_tenderness"), "emergency"),
+    ("accident", person("significant_trauma"), "urgent_same_day"),
+    ("fall at 70", person("minor_trauma", age=70), "urgent_2_weeks"),
+    ("worse after an injection", person("recent_spinal_procedure", "pain_worsening"), "urgent_same_day"),
+    ("sudden pain after an injection", person("recent_spinal_procedure", "sudden_severe_onset"), "emergency"),
+]
+
+NO_TRIGGER_ALONE = ("diabetes", "night_pain", "pain_worse_with_movement", "thoracic_pain", "pop_or_tear_at_onset")
+
+
+@pytest.mark.parametrize(("request_", "level"), [row[1:] for row in SEE_A_DOCTOR], ids=[row[0] for row in SEE_A_DOCTOR])
+def test_what_the_articles_send_to_a_doctor_has_at_least_the_level_of_the_evidence(
+    knowledge: Knowledge, engine: Engine, request_: Request, level: str
+) -> None:
+    assert RANKS[triaged(request_, knowledge, engine).level] >= RANKS[level]
+
+
+@pytest.mark.parametrize("finding", NO_TRIGGER_ALONE)
+def test_what_the_articles_fear_and_the_evidence_does_not_is_no_trigger_alone(
+    knowledge: Knowledge, engine: Engine, finding: str
+) -> None:
+    assert triaged(calm(finding), knowledge, engine).level == "self_care"
+
+
+# weak flags
+
+WEAK_FLAGS: Mapping[str, Request] = {
+    "age_over_50": {"patient": {"age_years": 55}},
+    "night_pain": {"findings": {"night_pain": "present"}},
+    "thoracic_pain": {"findings": {"thoracic_pain": "present"}},
+    "positional_pain": {"findings": {"pain_worse_with_movement": "present"}},
+    "minor_trauma_in_elderly": {"patient": {"age_years": 66}, "findings": {"minor_trauma": "present"}},
+    "diabetes": {"findings": {"diabetes": "present"}},
+    "female_sex": {"patient": {"sex": "female", "pregnancy": "not_pregnant"}},
+    "duration_4_to_6_weeks": {"episode": {"duration_days": 35}},
+}
+"""The words of row E-56, each as it is sent; minor trauma without tenderness."""
+
+STRONGER_TOGETHER: Mapping[tuple[str, ...], list[str]] = {
+    ("thoracic_pain", "minor_trauma_in_elderly"): ["E-55"],
+    ("minor_trauma_in_elderly", "female_sex"): ["E-54"],
+}
+"""Pairs of the row that the amended rows E-54 and E-55 name themselves: within two weeks. The stronger row holds."""
+
+
+@pytest.mark.parametrize(
+    "flags", [*itertools.combinations(WEAK_FLAGS, 1), *itertools.combinations(WEAK_FLAGS, 2)], ids="+".join
+)
+def test_one_or_two_weak_flags_alone_are_never_more_than_routine(
+    knowledge: Knowledge, engine: Engine, flags: tuple[str, ...]
+) -> None:
+    request = calm("pain_improving", absent=["spinal_tenderness"])
+    for flag_ in flags:
+        for part, said in WEAK_FLAGS[flag_].items():
+            request[part] = {**request[part], **said}
+    found = triaged(request, knowledge, engine)
+    above = [fired.row for fired in found.fired if RANKS[str(fired.urgency)] > RANKS["routine"]]
+    assert above == STRONGER_TOGETHER.get(flags, [])
+
+
+def test_every_level_is_reached(knowledge: Knowledge, engine: Engine) -> None:
+    """By the published cases; self-care, which wants every must-ask answered, by a calm man."""
+    requests = [*(case["request"] for case in cases()), calm()]
+    assert {triaged(request, knowledge, engine).level for request in requests} == RANKS.keys()
 
 
 # the gate
