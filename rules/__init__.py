@@ -12,8 +12,8 @@ from typing import Any
 from rules import checks
 from rules.files import KnowledgeError, Problem, Source, build, read
 from rules.knowledge import Knowledge
+from schemas import advice, vocabulary
 from schemas import knowledge as records
-from schemas import vocabulary
 from schemas.parts import Record, Where
 
 __all__ = ["HERE", "Knowledge", "KnowledgeError", "load"]
@@ -29,6 +29,17 @@ _FOLDERS: Mapping[str, Record] = {
     "pathways": records.PathwaySchema(),
 }
 """One file per entry; the file name is the id."""
+
+_ADVICE: Mapping[str, Record] = {
+    "do_not": records.DoNotSchema(),
+    "education": advice.EducationSchema(),
+    "follow_up": advice.FollowUpSchema(),
+    "referral": advice.ReferralSchema(),
+    "conflicts": advice.ConflictSchema(),
+    "measures": advice.MeasureSchema(),
+    "gates": advice.GateSchema(),
+}
+"""One list per file; each row has its id."""
 
 
 def load(folder: Path = HERE) -> Knowledge:
@@ -58,10 +69,12 @@ def _load(folder: Path) -> Knowledge:
     tables: dict[str, Any] = {
         name: reader.table(f"vocabulary/{name}.yaml", schema) for name, schema in vocabulary.FILES.items()
     }
+    tables["medication_names"] = reader.single("vocabulary/medication_names.yaml", vocabulary.MedicationNamesSchema())
     tables["references"] = reader.table("references.yaml", records.ReferenceSchema())
     tables |= {name: reader.entries(name, schema) for name, schema in _FOLDERS.items()}
-    do_not = reader.rows("advice/do_not.yaml", None, records.DoNotSchema())
-    tables["do_not"] = {row.id: row for row in do_not if row}
+    for name, rows in _ADVICE.items():
+        tables[name] = {row.id: row for row in reader.rows(f"advice/{name}.yaml", None, rows) if row}
+    tables["leaflet"] = reader.single("advice/leaflet.yaml", advice.LeafletSchema())
     tables["rungs"] = reader.rows("rungs.yaml", "rungs", records.RungSchema())
     tables["default_policy"] = reader.rows("default_urgency.yaml", "default_policy", records.DefaultLevelSchema())
     tables["policy"] = reader.single("policy.yaml", records.PolicySchema())

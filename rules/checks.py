@@ -84,6 +84,7 @@ class _Names:
             "treatment or group": tried,
             "any treatment": tried | {"any"},
             "reference": knowledge.references,
+            "conflict": knowledge.conflicts,
         }
 
     def known(self, name: str, kind: str = "rule word") -> bool:
@@ -160,6 +161,8 @@ def _lines(knowledge: Knowledge, folder: Path) -> Iterator[tuple[Path, Where, Li
         "red_flag": lambda c: (folder / "red_flags" / f"{c.id}.yaml", ("when",)),
         "offer": lambda c: (folder / "treatments" / f"{c.id}.yaml", ("offer", c.part, "when")),
         "do_not": lambda c: (folder / "advice" / "do_not.yaml", (list(knowledge.do_not).index(c.id), "when")),
+        "education": lambda c: (folder / "advice" / "education.yaml", (list(knowledge.education).index(c.id), "when")),
+        "follow_up": lambda c: (folder / "advice" / "follow_up.yaml", (list(knowledge.follow_up).index(c.id), "when")),
         "work_up": lambda c: (folder / "conditions" / f"{c.id}.yaml", ("work_up", c.part, "lines")),
         "safety": lambda c: _safety_place(knowledge, folder, c.id, "when"),
     }

@@ -9,16 +9,19 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema
 
+from rules.drugs import DrugNames
 from rules.evidence import Composite, Entry, Evidence, entropy, weigh
 from rules.logic import Antecedent, antecedents, minimal
 from rules.words import Facts, Trial, Vocabulary, Words
+from schemas import advice
 from schemas import knowledge as records
 from schemas import vocabulary as words
 from schemas.assessment import assessment_schema
 from schemas.parts import Line
 
-CONCERNS = ("patterns", "evidence", "urgency", "treatment", "safety")
-"""Rulesets by concern. Patterns run first; the words that they conclude are read by all others."""
+CONCERNS = ("patterns", "evidence", "urgency", "treatment", "safety", "together")
+"""Rulesets by concern. Patterns run first; the words that they conclude are read by all others. `together` reads
+`with:` words: safety rules that one entry of the ladder would fire if another were taken."""
 
 
 class Conclusion(NamedTuple):
@@ -40,6 +43,7 @@ class Knowledge:
     scores: Mapping[str, words.Score]
     not_coded: Mapping[str, words.NotCoded]
     medications: Mapping[str, words.Medication]
+    medication_names: words.MedicationNames
     allergens: Mapping[str, words.Allergen]
     treatment_groups: Mapping[str, words.TreatmentGroup]
     must_ask: Mapping[str, words.MustAsk]
@@ -56,6 +60,13 @@ class Knowledge:
     rungs: tuple[records.Rung, ...]
     pathways: Mapping[str, records.Pathway]
     do_not: Mapping[str, records.DoNot]
+    education: Mapping[str, advice.Education]
+    follow_up: Mapping[str, advice.FollowUp]
+    referral: Mapping[str, advice.Referral]
+    conflicts: Mapping[str, advice.Conflict]
+    measures: Mapping[str, advice.Measure]
+    gates: Mapping[str, advice.Gate]
+    leaflet: advice.Leaflet
     default_policy: tuple[records.DefaultLevel, ...]
     sha256: str
 
@@ -63,6 +74,11 @@ class Knowledge:
     def vocabulary(self) -> Vocabulary:
         """Findings, derived words and scores, compiled."""
         return Vocabulary(self.findings, self.derived, self.scores)
+
+    @cached_property
+    def drugs(self) -> DrugNames:
+        """What reads the names and codes of a medication or allergy list."""
+        return DrugNames(self.medications, self.allergens, self.medication_names)
 
     @cached_property
     def request_schema(self) -> Schema:
@@ -138,12 +154,43 @@ class Knowledge:
         for concern, conclusion, lines in self.lines():
             for antecedent in minimal(found for line in lines for found in antecedents(line)):
                 tables[concern].setdefault(antecedent, []).append(conclusion)
+        for antecedent, rule in self._interactions():
+            tables["together"].setdefault(antecedent, []).append(Conclusion("safety", rule))
         for word in self.evidence_words:
             tables["evidence"][frozenset({word})] = [Conclusion("present", word)]
             tables["evidence"][frozenset({f"absent:{word}"})] = [Conclusion("absent", word)]
         return {
             concern: {antecedent: tuple(found) for antecedent, found in table.items()}
             for concern, table in tables.items()
+        }
+
+    def _interactions(self) -> Iterator[tuple[Antecedent, str]]:
+        """What a safety rule still needs once the drugs of an entry are taken, with `with:` that entry."""
+        nothing = self._switched_on(())
+        for name, treatment in self.treatments.items():
+            taken = self._switched_on(treatment.drugs) - nothing if treatment.offer else frozenset()
+            for rule, targets in self.safety_rules.values() if taken else ():
+                if {*targets} == {name}:
+                    continue
+                found = (antecedent for line in rule.when for antecedent in antecedents(line))
+                left = [
+                    (antecedent - taken) | {f"with:{name}"}
+                    for antecedent in found
+                    if antecedent & taken and not any(f"free:{word}" in antecedent for word in taken)
+                ]
+                yield from ((antecedent, rule.id) for antecedent in minimal(left))
+
+    def _switched_on(self, drugs: Collection[str]) -> frozenset[str]:
+        """The words that are present because some drugs are taken."""
+        taken = self.listed("medication", drugs)
+        return taken | {word for word, held in self.vocabulary.derive(Facts(listed=taken)).state.items() if held}
+
+    @cached_property
+    def conflicts_of(self) -> Mapping[str, tuple[str, ...]]:
+        """Treatment -> the conflicts of the articles that it is about."""
+        return {
+            name: tuple(conflict.id for conflict in self.conflicts.values() if name in conflict.treatments)
+            for name in self.treatments
         }
 
     @cached_property
@@ -257,6 +304,10 @@ class Knowledge:
                 yield "treatment", Conclusion("offer", treatment.id, number), offer.when
         for row in self.do_not.values():
             yield "treatment", Conclusion("do_not", row.id), row.when
+        for fact in self.education.values():
+            yield "treatment", Conclusion("education", fact.id), fact.when
+        for review in self.follow_up.values():
+            yield "treatment", Conclusion("follow_up", review.id), review.when
         for condition in self.conditions.values():
             for number, test in enumerate(condition.work_up):
                 if test.lines:
@@ -271,6 +322,10 @@ class Knowledge:
             for conclusion in self.rules[concern][antecedent]:
                 found.setdefault(conclusion, []).append(antecedent)
         return found
+
+    def drug_label(self, name: str) -> str:
+        """The label of a medication or allergen."""
+        return self.medications[name].label if name in self.medications else self.allergens[name].label
 
     def listed(self, kind: str, ids: Collection[str]) -> frozenset[str]:
         """`medication:` and `medication_class:` (or allergy) words of some ids, classes inherited."""
@@ -304,7 +359,16 @@ class Knowledge:
     def trial(self, treatment: str, weeks: float | None, response: str | None) -> Trial:
         """A treatment tried, together with the groups that cover it."""
         groups = (name for name, group in self.treatment_groups.items() if treatment in group.covers)
-        return Trial(frozenset((treatment, *groups)), weeks, response)
+        adequate = weeks is None or weeks >= self._adequate_weeks(treatment)
+        return Trial(frozenset((treatment, *groups)), weeks, response, treatment, adequate)
+
+    def _adequate_weeks(self, name: str) -> float:
+        """How long a treatment is tried before it can have failed; of a group, the shortest of its members."""
+        if name in self.treatment_groups:
+            return min(map(self._adequate_weeks, self.treatment_groups[name].covers), default=0)
+        treatment = self.treatments[name]
+        of_rung = next((rung.adequate_weeks for rung in self.rungs if rung.rung == treatment.rung), 0)
+        return of_rung if treatment.adequate_weeks is None else treatment.adequate_weeks
 
     def facts(
         self,
@@ -333,10 +397,10 @@ class Knowledge:
 
 
 def trial_words(trials: Iterable[Trial]) -> frozenset[str]:
-    """`tried:` words, and `failed:` words for a response of none or partial."""
+    """`tried:` words, and `failed:` words for a response of none or partial to a trial that was long enough."""
     found = set()
     for trial in trials:
         found |= {f"tried:{name}" for name in trial.ids}
-        if trial.response in ("none", "partial"):
+        if trial.adequate and trial.response in ("none", "partial"):
             found |= {f"failed:{name}" for name in trial.ids}
     return frozenset(found)

@@ -40,6 +40,10 @@ class Trial:
     ids: frozenset[str]
     weeks: float | None = None
     response: str | None = None
+    named: str = ""
+    """As it was sent."""
+    adequate: bool = True
+    """Not known to be shorter than the treatment needs before it can be judged."""
 
 
 @dataclass(frozen=True, slots=True)

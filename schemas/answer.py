@@ -189,6 +189,17 @@ class SafetyLine(Strict):
     evidence_status = one_of(STATUSES, _STATUS)
 
 
+class TogetherLine(Strict):
+    with_ = fields.String(
+        required=True, data_key="with", metadata=_about("Treatment that is proposed as well", "duloxetine_oral")
+    )
+    rule = text("Safety rule that the two would fire together", example="X090")
+    action = one_of(ACTIONS, "What the rule asks for; where it excludes, the entry that stands later steps back to caution")
+    because = text("Why")
+    references = texts(_REFERENCES)
+    evidence_status = one_of(STATUSES, _STATUS)
+
+
 class LadderEntry(Strict):
     treatment = text("Treatment id (/v1/treatments/{id})", example="ibuprofen_oral")
     label = text("Its name")
@@ -197,6 +208,7 @@ class LadderEntry(Strict):
     because = text("Why it has this status")
     effect = text("What it does, with the effect size as printed")
     until = text("What would open it, for not_yet", none=True)
+    tried = text("not_asked, not_tried, or what was tried, for how long and with what response")
     use = text("How it is used", none=True)
     dose = text("Dose range; null unless it is proposed", none=True)
     judge_after = text("When to judge the effect", none=True)
@@ -207,16 +219,22 @@ class LadderEntry(Strict):
         required=True,
         metadata=_about("Position of each guideline"),
     )
+    articles_say = text("What the patient may have read of it, by article; never evidence", none=True)
+    conflicts = texts("Where the articles and the evidence differ (/v1/conflicts/{id})")
     evidence_status = one_of(STATUSES, _STATUS)
     references = texts(_REFERENCES)
     safety = many(SafetyLine, "Safety rules that fired")
+    together = many(TogetherLine, "Safety rules that it would fire with another entry that is proposed")
     alternatives = texts("Treatments to offer instead of an excluded one")
+    no_alternative = text("Why an excluded entry has no alternative", none=True)
 
 
 class RungPart(Strict):
     rung = fields.Integer(required=True, metadata=_about("0 self-care to 6 surgery"))
     title = text("What the rung holds")
     enter_when = text("When it is entered")
+    adequate_trial = text("How long it is tried before it is judged", none=True)
+    climb_when = text("When to climb to the next rung", none=True)
     entries = many(LadderEntry, "Entries, proposed ones first; excluded ones stay, with the reason")
 
 
@@ -249,6 +267,49 @@ class LadderPart(Strict):
     not_recommended = many(NotRecommended, "What is advised against, and what to offer instead")
 
 
+class FollowUpPart(Strict):
+    row = text("Follow-up row (/v1/follow-up/{id})", example="E70")
+    title = text("For whom, or after what")
+    review_days = fields.List(
+        fields.Integer(), required=True, metadata=_about("Days from now of each review; the service has no clock")
+    )
+    within = text("The same in words")
+    check = texts("What to look at")
+    evidence_status = one_of(STATUSES, _STATUS)
+    references = texts(_REFERENCES)
+
+
+class ReferralPart(Strict):
+    condition = text("Leading condition")
+    refer_to = text("To whom")
+    when = text("When")
+    reached = text("Rungs that primary care climbs itself, or bypass")
+    evidence_status = one_of(STATUSES, _STATUS)
+    references = texts(_REFERENCES)
+
+
+class LeafletLine(Strict):
+    row = text("Education row (/v1/education/{id})", example="E20")
+    text = text("What to tell the patient")
+
+
+class LeafletSection(Strict):
+    heading = text("Heading")
+    lines = many(LeafletLine, "Lines in plain words")
+
+
+class LeafletPart(Strict):
+    title = text("Title of the page")
+    first = text("What to do, by level")
+    provisional = text("That questions are still open; else null", none=True)
+    likely = text("The most probable cause in words; null where it is serious", none=True)
+    sections = many(LeafletSection, "Sections in order")
+    review = text("When to come back", none=True)
+    review_days = fields.Integer(
+        required=True, allow_none=True, metadata=_about("Days from now of the first review; the service has no clock")
+    )
+
+
 class Question(Strict):
     finding = text("Finding to ask for", example="urinary_retention")
     question = text("The question in plain language")
@@ -273,6 +334,9 @@ class Assessment(Strict):
     scores = many(ScoreReading, "Scores that said something; an interval where items are missing")
     investigations = many(Investigation, "What to order, and what not to order")
     treatment_ladder = part(LadderPart, "The ladder for this person")
+    follow_up = many(FollowUpPart, "When to look again, and at what")
+    referral = many(ReferralPart, "To whom the leading conditions are referred, and when")
+    leaflet = part(LeafletPart, "A page for the patient; null unless ?leaflet=true", none=True)
     questions = many(Question, "What to ask next, the best first")
     notices = many(NoticePart, "What was not checked, assumed, left out or contradictory")
 

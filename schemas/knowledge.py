@@ -516,6 +516,8 @@ class Treatment:
     dose: str | None = None
     checks: tuple[str, ...] = ()
     judge_after: str | None = None
+    adequate_weeks: float | None = None
+    """How long it is tried before it can have failed, where the rung's figure is not its own."""
     guidelines: Mapping[str, str] = field(default_factory=dict)
     articles: str | None = None
     alternatives: tuple[str, ...] = ()
@@ -548,6 +550,7 @@ class TreatmentSchema(Record):
     dose = fields.String()
     checks = words()
     judge_after = fields.String()
+    adequate_weeks = Number(low=0, high=52)
     guidelines = fields.Dict(keys=fields.String(), values=fields.String())
     articles = fields.String()
     alternatives = ids("treatment or group")
@@ -645,6 +648,7 @@ class Rung:
     evidence_status: str
     references: tuple[str, ...]
     adequate_trial: str | None = None
+    adequate_weeks: float = 0
     climb_when: str | None = None
     seen: tuple[str, ...] = ()
 
@@ -655,6 +659,7 @@ class RungSchema(Sourced):
     title = fields.String(required=True)
     enter_when = fields.String(required=True)
     adequate_trial = fields.String()
+    adequate_weeks = Number(low=0, high=52)
     climb_when = fields.String()
 
 
@@ -820,6 +825,7 @@ class LadderPolicy:
     leading_at_most: int
     hold_levels: tuple[str, ...]
     one_at_a_time: tuple[str, ...]
+    allergy_classes: tuple[str, ...]
     missing_data_caution_up_to_rung: int
     suspected_from: str
     kinds_needing_safety: tuple[str, ...]
@@ -832,6 +838,7 @@ class LadderPolicySchema(Record):
     leading_at_most = fields.Integer(required=True)
     hold_levels = ids("level", required=True)
     one_at_a_time = ids("medication", required=True)
+    allergy_classes = ids("medication class", required=True)
     missing_data_caution_up_to_rung = fields.Integer(required=True)
     suspected_from = Id("level", required=True, validate=validate.OneOf(LEVELS))
     kinds_needing_safety = words(required=True, validate=validate.ContainsOnly(KINDS))

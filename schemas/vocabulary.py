@@ -302,6 +302,26 @@ class MedicationSchema(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class MedicationNames:
+    """How names of medications may differ and still mean the same."""
+
+    salts_and_forms: tuple[str, ...]
+    """Words that a name may carry and that do not change the ingredient."""
+    whole_names: tuple[str, ...]
+    """Names of which the salt is part."""
+    same: Mapping[str, str]
+    brands: Mapping[str, str]
+
+
+class MedicationNamesSchema(Record):
+    model = MedicationNames
+    salts_and_forms = words(required=True)
+    whole_names = words(required=True)
+    same = fields.Dict(keys=fields.String(), values=Id("medication"), required=True)
+    brands = fields.Dict(keys=fields.String(), values=Id("medication"), required=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Allergen:
     """An allergen that is no medication."""
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, request
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields, validate
 
 import rules
 from rules.engine import Engine
 from rules.knowledge import Knowledge
-from schemas.assessment import code
+from schemas.assessment import MAX_TEXT, Text, code
 from service import body, catalogue, problems, summary
 from service.assess import assess
 
@@ -43,17 +43,19 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
 def _assessments(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
     schema = knowledge.request_schema
     detail = code(("full", "summary"), load_default="full")
-    query = Schema.from_dict({"detail": detail}, name="Query")()
+    leaflet = fields.Boolean(load_default=False)
+    query = Schema.from_dict({"detail": detail, "leaflet": leaflet}, name="Query")()
 
     @app.post("/v1/assessments")
     def create_assessment() -> Response:
         wanted = query.load(request.args.to_dict())
-        answer = assess(_load(schema, body.read(request)), knowledge, engine)
+        answer = assess(_load(schema, body.read(request)), knowledge, engine, wanted["leaflet"])
         return _json(summary.shorten(answer) if wanted["detail"] == "summary" else answer)
 
 
 def _catalogue(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
     shelves = catalogue.shelves(knowledge)
+    query = Schema.from_dict({"q": Text(validate=validate.Length(max=MAX_TEXT), load_default="")}, name="Search")()
 
     @app.get("/v1/knowledge")
     def about() -> Response:
@@ -61,7 +63,9 @@ def _catalogue(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
 
     @app.get("/v1/<any({}):kind>".format(", ".join(f"'{name}'" for name in shelves)))
     def list_entries(kind: str) -> Response:
-        return _json({"items": catalogue.listing(shelves[kind]())})
+        sought = query.load(request.args.to_dict())["q"]
+        read = knowledge.drugs.read(sought) if kind == "medications" and sought else ()
+        return _json({"items": catalogue.listing(shelves[kind](), sought, read)})
 
     @app.get("/v1/<any({}):kind>/<entry>".format(", ".join(f"'{name}'" for name in shelves)))
     def get_entry(kind: str, entry: str) -> Response:

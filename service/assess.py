@@ -8,12 +8,18 @@ from typing import Any
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from schemas.knowledge import Pattern
-from service import differential, findings, investigations, ladder, questions, scores, urgency
+from service import advice, differential, findings, investigations, ladder, questions, safety, scores, urgency
 from service.findings import Presentation
 
 
-def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine) -> dict[str, Any]:
+def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine, leaflet: bool = False) -> dict[str, Any]:
     """Turn one validated request into the whole answer.
+
+    Args:
+        request: as loaded by the assessment schema.
+        knowledge: what the rules know.
+        engine: what fires them.
+        leaflet: whether the answer holds a page for the patient.
 
     Raises:
         EngineFault: nothing may be concluded; the caller says so.
@@ -36,6 +42,10 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine) -> 
     after = {*(f"condition:{name}" for name in treatable), *(f"suspected:{name}" for name in serious)}
     fitting = fire("treatment", person.literals | after)
     unsafe = fire("safety", person.literals | after)
+    drafts = ladder.draft(fitting, unsafe, triage, person, knowledge)
+    beside = {f"with:{draft.treatment.id}" for draft in drafts if draft.proposed}
+    safety.make_compatible(drafts, fire("together", person.literals | after | beside), knowledge)
+    reviews = advice.follow_up(drafts, fitting, knowledge)
 
     # What lesser rules suspect can wait for what the level is given for.
     suspected = [
@@ -51,7 +61,10 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine) -> 
         "must_exclude": differential.must_exclude(ranked, triage.suspects, knowledge),
         "scores": scores.read(person, knowledge),
         "investigations": investigations.advise([*leading, *suspected], fitting, triage, knowledge),
-        "treatment_ladder": ladder.climb(triage, treatable, fitting, unsafe, person, knowledge),
+        "treatment_ladder": ladder.climb(drafts, fitting, treatable, triage, person, knowledge),
+        "follow_up": reviews,
+        "referral": advice.referral(leading, knowledge),
+        "leaflet": advice.leaflet(drafts, reviews, leading[0], fitting, triage, knowledge) if leaflet else None,
         "questions": questions.ask_next(ranked, triage, person, knowledge),
         "notices": [*person.notices, *triage.notices, *ladder.untreated(leading, knowledge), *_limits(knowledge)],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -27,6 +27,13 @@ def shelves(knowledge: Knowledge) -> Mapping[str, Callable[[], Shelf]]:
         "red-flags": knowledge.red_flags,
         "patterns": knowledge.patterns,
         "pathways": knowledge.pathways,
+        "do-not": knowledge.do_not,
+        "education": knowledge.education,
+        "follow-up": knowledge.follow_up,
+        "referral": knowledge.referral,
+        "conflicts": knowledge.conflicts,
+        "measures": knowledge.measures,
+        "gates": knowledge.gates,
         "scores": knowledge.scores,
         "references": knowledge.references,
     }
@@ -34,15 +41,28 @@ def shelves(knowledge: Knowledge) -> Mapping[str, Callable[[], Shelf]]:
     return {"findings": cache(partial(_findings, knowledge)), **plain, "safety": cache(partial(_safety, knowledge))}
 
 
-def listing(shelf: Shelf) -> list[dict[str, Any]]:
-    """Every entry by id with its label or title."""
-    return [
-        {
-            "id": name,
-            "label": next((entry[key] for key in ("label", "title", "item", "citation") if entry.get(key)), name),
-        }
-        for name, entry in sorted(shelf.items())
+def listing(shelf: Shelf, query: str = "", read: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Every entry by id with its label or title.
+
+    Args:
+        shelf: the entries.
+        query: only those of which id, label or a synonym holds this text, in any case.
+        read: ids that the text means by itself; they come first.
+    """
+    sought = query.strip().casefold()
+    named = {name: _label(name, entry) for name, entry in sorted(shelf.items())}
+    found = [name for name in read if name in named]
+    found += [
+        name
+        for name, label in named.items()
+        if name not in found
+        if any(sought in text.casefold() for text in (name, label, *shelf[name].get("synonyms", ())))
     ]
+    return [{"id": name, "label": named[name]} for name in found]
+
+
+def _label(name: str, entry: Mapping[str, Any]) -> str:
+    return str(next((entry[key] for key in ("label", "title", "item", "citation") if entry.get(key)), name))
 
 
 def entry(kind: str, name: str, shelf: Shelf) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from marshmallow import fields
 import rules
 from rules.knowledge import Knowledge
 from schemas import answer
-from schemas.assessment import MAX_ENTRIES, Answers, KnownId, Observations, Short
+from schemas.assessment import MAX_ENTRIES, MAX_TEXT, Answers, KnownId, Observations, Short
 from schemas.parts import Number
 from service import catalogue
 
@@ -114,12 +114,27 @@ def _custom(_: Any, field: fields.Field[Any], **__: Any) -> dict[str, Any]:
     return {}
 
 
+SEARCH = {
+    "name": "q",
+    "in": "query",
+    "description": "Only entries of which id, label or a synonym holds this text. Medications are also read by name "
+    "and code as a request would read them; what the text means by itself comes first.",
+    "schema": {"type": "string", "maxLength": MAX_TEXT},
+}
+
+
 def _assessment(spec: APISpec) -> None:
     detail = {
         "name": "detail",
         "in": "query",
         "description": "full, or the short form that a busy clinician reads",
         "schema": {"type": "string", "enum": ["full", "summary"], "default": "full"},
+    }
+    leaflet = {
+        "name": "leaflet",
+        "in": "query",
+        "description": "Whether the answer holds a page for the patient",
+        "schema": {"type": "boolean", "default": False},
     }
     reply = {"anyOf": [{"$ref": "#/components/schemas/Assessment"}, {"type": "object", "description": "summary"}]}
     spec.path(
@@ -130,7 +145,7 @@ def _assessment(spec: APISpec) -> None:
                 "tags": ["assessment"],
                 "summary": "Differential, urgency and treatment ladder for one presentation",
                 "description": "Stateless: nothing about the person outlives the request.",
-                "parameters": [detail],
+                "parameters": [detail, leaflet],
                 "requestBody": {
                     "required": True,
                     "content": {
@@ -156,7 +171,10 @@ def _lookups(spec: APISpec, knowledge: Knowledge) -> None:
     spec.path("/v1/knowledge", operations={"get": _read("getKnowledge", "knowledge", "What the service knows")})
     for kind in catalogue.shelves(knowledge):
         name = kind.title().replace("-", "")
-        spec.path(f"/v1/{kind}", operations={"get": _read(f"list{name}", "knowledge", f"All {kind}, by id")})
+        every = _read(f"list{name}", "knowledge", f"All {kind}, by id")
+        every["parameters"] = [SEARCH]
+        every["responses"]["400"] = _problem("The query is too long, or not a parameter of this route")
+        spec.path(f"/v1/{kind}", operations={"get": every})
         single = _read(f"get{name}", "knowledge", f"One entry of {kind}, whole")
         single["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
         single["responses"]["404"] = _problem("No such id; the closest known ones are named")

@@ -53,6 +53,7 @@ def derive(request: Mapping[str, Any], knowledge: Knowledge) -> Presentation:
         knowledge: vocabulary and policy.
     """
     notices: list[Notice] = []
+    request = {**request, **_drugs(request, knowledge, notices)}
     said = _answers(request, knowledge, notices)
     facts = _facts(request, said, knowledge)
     words = knowledge.vocabulary.derive(facts)
@@ -174,6 +175,22 @@ def _conflicts(facts: Facts, words: Words, knowledge: Knowledge) -> list[Notice]
         }
         for pair in sorted(pairs)
     ]
+
+
+def _drugs(request: Mapping[str, Any], knowledge: Knowledge, notices: list[Notice]) -> dict[str, list[str]]:
+    """The medication and allergy lists by id; a name that is not known stays as it was sent."""
+    read: dict[str, list[str]] = {}
+    for part in ("medications", "allergies"):
+        for sent in sorted(request.get(part, ())):
+            ids = knowledge.drugs.read(sent)
+            read.setdefault(part, []).extend(ids or (sent,))
+            if ids and ids != (sent,):
+                labels = " and ".join(knowledge.drug_label(name) for name in ids)
+                text = knowledge.policy.texts["drug_read_as"].format(label=labels)
+                notices.append({"kind": "medication_read_as", "value": sent, "text": text})
+        if part in request:
+            read.setdefault(part, [])
+    return read
 
 
 def _unchecked(request: Mapping[str, Any], knowledge: Knowledge, notices: list[Notice]) -> tuple[str, ...]:

@@ -48,6 +48,9 @@ def shorten(answer: Mapping[str, Any]) -> dict[str, Any]:
                 if entry["status"] == "excluded"
             ],
         },
+        "follow_up": [{key: row[key] for key in ("row", "title", "within")} for row in answer["follow_up"]],
+        "referral": [{key: row[key] for key in ("condition", "refer_to", "when")} for row in answer["referral"]],
+        "leaflet": answer["leaflet"],
         "questions": [{key: row[key] for key in ("finding", "question")} for row in answer["questions"]],
         "notices": answer["notices"],
     }

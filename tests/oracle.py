@@ -23,6 +23,7 @@ Tables = Mapping[str, Mapping[Key, When]]
 """Concern -> rule -> its lines, as they stand in the file."""
 
 CONCERNS = ("patterns", "evidence", "urgency", "treatment", "safety")
+"""Those that stand in files; `together` is worked out of the safety rules (tests/test_safety.py)."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,10 @@ def _treatment(folder: Path) -> Iterator[tuple[Key, When]]:
     for file in _files(folder / "treatments"):
         for number, offer in enumerate(file.get("offer", ())):
             yield ("offer", file["id"], number), offer["when"]
-    for row in _parse(folder / "advice" / "do_not.yaml"):
-        yield ("do_not", row["id"], 0), row["when"]
+    for kind in ("do_not", "education", "follow_up"):
+        for row in _parse(folder / "advice" / f"{kind}.yaml"):
+            if row.get("when"):
+                yield (kind, row["id"], 0), row["when"]
     for file in _files(folder / "conditions"):
         for number, test in enumerate(file.get("work_up", ())):
             if "lines" in test:

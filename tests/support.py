@@ -112,6 +112,12 @@ warfarin: {label: Warfarin, kind: ingredient, classes: [coumarin]}
 nsaid: {label: Anti-inflammatory drug, kind: class, classes: []}
 ibuprofen: {label: Ibuprofen, kind: ingredient, classes: [nsaid]}
 """,
+    "vocabulary/medication_names.yaml": """\
+salts_and_forms: [sodium, tablets]
+whole_names: [sodium chloride]
+same: {warfarine: warfarin}
+brands: {brufen: ibuprofen}
+""",
     "vocabulary/allergens.yaml": """\
 latex: {label: Latex}
 """,
@@ -364,6 +370,76 @@ within: Hours
   evidence_status: verified
   references: [paper]
 """,
+    "advice/education.yaml": """\
+- id: E20
+  kind: advice
+  topic: activity
+  title: Moving
+  text: Moving is safe.
+  leaflet: Moving is safe for you.
+  when:
+    - ['condition:plain_strain']
+  evidence_status: verified
+  references: [paper]
+- id: E28
+  kind: advice
+  topic: medicine
+  title: Tablets
+  text: One kind of tablet only.
+  leaflet: Take one kind of tablet only.
+  treatments: [ibuprofen_tablets]
+  unless_excluded: [ibuprofen_tablets]
+  evidence_status: verified
+  references: [paper]
+""",
+    "advice/follow_up.yaml": """\
+- id: E70
+  title: After a strain
+  when:
+    - ['condition:plain_strain']
+  treatments: [ibuprofen_tablets]
+  review_days: [14, 42]
+  within: 2 weeks, then 6
+  check: [pain]
+  evidence_status: verified
+  references: [paper]
+""",
+    "advice/referral.yaml": """\
+- {id: refer_plain_strain, condition: plain_strain, reached: 0-2, refer_to: physiotherapy, when: not improving,
+   evidence_status: verified, references: [paper]}
+""",
+    "advice/conflicts.yaml": """\
+- id: K01
+  title: Tablets or not
+  articles: {S1: tablets first}
+  evidence: They help a little.
+  default: Offered.
+  show: Both.
+  treatments: [ibuprofen_tablets]
+  rows: [T01]
+  evidence_status: verified
+  references: [paper]
+""",
+    "advice/measures.yaml": """\
+- {id: tablets, label: Tablets, articles: [S1], rows: [T01], treatments: [ibuprofen_tablets], conflicts: [K01]}
+""",
+    "advice/gates.yaml": """\
+- {id: G1, rule: Look again, held_by: the open must-asks, evidence_status: verified, references: [paper]}
+""",
+    "advice/leaflet.yaml": """\
+title: Your back
+likely: "It is likely {condition}."
+warning: "{text} Then {act}."
+provisional: Not final.
+review: "Come back in {days} days."
+sections: {activity: Moving, medicine: Tablets}
+levels:
+  emergency: {text: Go now., topics: []}
+  urgent_same_day: {text: Come today., topics: [warning]}
+  urgent_2_weeks: {text: Come soon., topics: [activity, medicine]}
+  routine: {text: Come some time., topics: [activity, medicine]}
+  self_care: {text: Stay at home., topics: [activity, medicine]}
+""",
     "rungs.yaml": """\
 rungs:
   - {rung: 0, title: Self-care, enter_when: Everyone, evidence_status: verified, references: [paper]}
@@ -423,6 +499,7 @@ ladder:
   leading_at_most: 3
   hold_levels: [emergency]
   one_at_a_time: [nsaid]
+  allergy_classes: [coumarin]
   suspected_from: urgent_same_day
   kinds_needing_safety: [drug]
   missing_data_caution_up_to_rung: 2

@@ -140,6 +140,9 @@ PARTS = (
     "scores",
     "investigations",
     "treatment_ladder",
+    "follow_up",
+    "referral",
+    "leaflet",
     "questions",
     "notices",
 )

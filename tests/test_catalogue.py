@@ -123,6 +123,7 @@ def test_the_kinds_that_can_be_looked_up(knowledge: Knowledge) -> None:
     assert {*catalogue.shelves(knowledge)} == {
         *("findings", "observations", "derived-words", "must-ask", "conditions", "treatments", "treatment-groups"),
         *("medications", "red-flags", "patterns", "safety", "pathways", "scores", "references"),
+        *("do-not", "education", "follow-up", "referral", "conflicts", "measures", "gates"),
     }
 
 

@@ -131,7 +131,8 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
     assert described == {*bodies, 415, 503}
     for path, item in document["paths"].items():
         if path != PATH:
-            more = {"404"} if "{id}" in path else {"503"} if path == "/readyz" else set()
+            searched = "parameters" in item["get"] and "{id}" not in path
+            more = {"404"} if "{id}" in path else {"503"} if path == "/readyz" else {"400"} if searched else set()
             assert {*item["get"]["responses"]} == {"200"} | more, path
 
 

@@ -14,11 +14,11 @@ import pytest
 import rules
 from rules import logic
 from rules.engine import Engine
-from rules.knowledge import CONCERNS, Knowledge, trial_words
+from rules.knowledge import Knowledge, trial_words
 from rules.words import Facts
 from service import findings
 from tests import oracle as plain
-from tests.oracle import Key, Oracle, Person, Truth, line_holds, part_truth
+from tests.oracle import CONCERNS, Key, Oracle, Person, Truth, line_holds, part_truth
 from tests.support import KNOWLEDGE, write_knowledge
 
 

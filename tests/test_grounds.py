@@ -43,7 +43,7 @@ def resting(knowledge: Knowledge, literal: str, request: Request) -> set[str]:
         ("anticoagulant_use", person(medications=["warfarin"]), {"medication_class:anticoagulant"}),
         (
             "failure_to_improve_1_month",
-            person(treatments_tried=[{"treatment": "nsaid", "weeks": 6, "response": "none"}]),
+            person(treatments_tried=[{"treatment": "nsaid_oral", "weeks": 6, "response": "none"}]),
             {"treatments_tried"},
         ),
         ("unknown:F-03", person(unknown=["saddle_anaesthesia"]), {"unknown:F-03"}),

@@ -22,7 +22,7 @@ def literals(*each: str) -> frozenset[frozenset[str]]:
 
 
 def test_the_rulesets_are_these_and_patterns_come_first(small_knowledge: Knowledge) -> None:
-    assert CONCERNS == ("patterns", "evidence", "urgency", "treatment", "safety")
+    assert CONCERNS == ("patterns", "evidence", "urgency", "treatment", "safety", "together")
     assert tuple(small_knowledge.rules) == CONCERNS
 
 
@@ -57,7 +57,12 @@ def test_the_rulesets_are_these_and_patterns_come_first(small_knowledge: Knowled
             "treatment",
             {
                 "condition:plain_strain failed:tablets_any": [("offer", "ibuprofen_tablets", 0)],
-                "condition:plain_strain": [("offer", "ibuprofen_tablets", 1), ("do_not", "N01", 0)],
+                "condition:plain_strain": [
+                    ("offer", "ibuprofen_tablets", 1),
+                    ("do_not", "N01", 0),
+                    ("education", "E20", 0),
+                    ("follow_up", "E70", 0),
+                ],
                 "fever condition:spinal_infection": [("work_up", "spinal_infection", 0)],
             },
         ),
@@ -89,6 +94,8 @@ def test_the_engine_takes_the_rules_and_their_firings_lead_back_to_the_files(sma
     assert small_knowledge.conclude("treatment", fired) == {
         Conclusion("offer", "ibuprofen_tablets", 1): [frozenset({"condition:plain_strain"})],
         Conclusion("do_not", "N01"): [frozenset({"condition:plain_strain"})],
+        Conclusion("education", "E20"): [frozenset({"condition:plain_strain"})],
+        Conclusion("follow_up", "E70"): [frozenset({"condition:plain_strain"})],
         Conclusion("offer", "ibuprofen_tablets", 0): [frozenset({"condition:plain_strain", "failed:tablets_any"})],
     }
 
@@ -386,8 +393,32 @@ def test_classes_that_hold_one_another_are_listed_once(tmp_path: Path) -> None:
 
 def test_a_treatment_that_was_tried_counts_for_the_groups_that_cover_it(small_knowledge: Knowledge) -> None:
     trial = small_knowledge.trial("ibuprofen_tablets", 3, "partial")
-    assert trial == Trial(frozenset({"ibuprofen_tablets", "tablets_any"}), 3, "partial")
-    assert small_knowledge.trial("tablets_any", None, None) == Trial(frozenset({"tablets_any"}), None, None)
+    assert trial == Trial(frozenset({"ibuprofen_tablets", "tablets_any"}), 3, "partial", "ibuprofen_tablets")
+    group = small_knowledge.trial("tablets_any", None, None)
+    assert group == Trial(frozenset({"tablets_any"}), None, None, "tablets_any")
+
+
+@pytest.mark.parametrize(
+    ("treatment", "weeks", "adequate"),
+    [
+        ("superficial_heat", 0.4, False),  # rung 1: 3 days
+        ("superficial_heat", 0.43, True),
+        ("exercise_programme", 5.9, False),  # rung 2: 6 weeks
+        ("exercise_programme", 6, True),
+        ("exercise_programme", None, True),
+        ("duloxetine_oral", 7, False),  # its own figure, not that of rung 3
+        ("duloxetine_oral", 8, True),
+        ("exercise_any", 5, False),
+        ("exercise_any", 6, True),
+    ],
+)
+def test_a_trial_that_is_known_to_be_too_short_has_not_failed(
+    knowledge: Knowledge, treatment: str, weeks: float | None, adequate: bool
+) -> None:
+    trial = knowledge.trial(treatment, weeks, "none")
+    assert trial.adequate is adequate
+    assert (f"failed:{treatment}" in trial_words([trial])) is adequate
+    assert f"tried:{treatment}" in trial_words([trial])
 
 
 @pytest.mark.parametrize(("response", "failed"), [("none", True), ("partial", True), ("good", False), (None, False)])

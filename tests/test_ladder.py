@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,10 @@ import pytest
 from rules.engine import Engine
 from rules.knowledge import Conclusion, Knowledge
 from schemas.knowledge import DoNot, Examples, Need, Offer, Pathway, RedFlag, Safety, SafetyRule, Then, Treatment
-from service import ladder
+from service import ladder, safety
 from service.assess import assess
-from service.findings import derive
+from service.findings import Presentation, derive
+from service.safety import Fired
 from service.urgency import Urgency
 from tests.people import ALL_DENIED, Request, calm, person
 
@@ -504,7 +505,22 @@ def climbed(  # noqa: PLR0913
     held = [frozenset({"nausea", "fever", "free:limp"}), frozenset({"headache", "fever"})]
     unsafe = {Conclusion("safety", found.id): held for found in kept}
     presentation = derive(request or person(), knowledge)
-    return ladder.climb(urgency or urgency_of("routine"), ["lumbar_strain"], fired, unsafe, presentation, small)
+    return laddered(urgency or urgency_of("routine"), ["lumbar_strain"], fired, unsafe, presentation, small)
+
+
+def laddered(
+    urgency: Urgency,
+    conditions: Sequence[str],
+    fitting: Fired,
+    unsafe: Fired,
+    presentation: Presentation,
+    knowledge: Knowledge,
+    together: Fired | None = None,
+) -> dict[str, Any]:
+    """The ladder, from what fired to what is said."""
+    drafts = ladder.draft(fitting, unsafe, urgency, presentation, knowledge)
+    safety.make_compatible(drafts, together or {}, knowledge)
+    return ladder.climb(drafts, fitting, conditions, urgency, presentation, knowledge)
 
 
 def statuses(found: Mapping[str, Any]) -> dict[str, str]:
@@ -522,7 +538,7 @@ def test_the_first_offer_that_fired_gives_the_status(knowledge: Knowledge) -> No
     for parts, status in (((2, 1), "consider"), ((2,), "not_yet"), ((0, 1, 2), "recommended")):
         small = replace(knowledge, treatments={"pill": some}, safety={}, do_not={})
         fired = {Conclusion("offer", "pill", part): [frozenset({"fever"})] for part in parts}
-        found = ladder.climb(urgency_of("routine"), [], fired, {}, derive(person(), knowledge), small)
+        found = laddered(urgency_of("routine"), [], fired, {}, derive(person(), knowledge), small)
         assert only(found)["status"] == status
         assert only(found)["until"] == ("later" if status == "not_yet" else None)
 
@@ -751,7 +767,7 @@ def test_the_conditions_of_an_entry_are_the_leading_ones_that_it_is_for(knowledg
     small = replace(knowledge, treatments={"pill": some}, safety={}, do_not={})
     fired = {Conclusion("offer", "pill", 0): [frozenset({"fever"})]}
     conditions = ["lumbar_strain", "nephrolithiasis", "disc_herniation"]
-    found = ladder.climb(urgency_of("routine"), conditions, fired, {}, derive(person(), knowledge), small)
+    found = laddered(urgency_of("routine"), conditions, fired, {}, derive(person(), knowledge), small)
     assert only(found)["conditions"] == ["lumbar_strain", "disc_herniation"]
     assert found["conditions"] == conditions
 
@@ -787,7 +803,7 @@ def test_what_is_advised_against_stands_in_the_order_of_rung_and_id(knowledge: K
     given = {name: replace(treatment(name, rung), offer=offers) for name, rung in names.items()}
     small = replace(knowledge, treatments=given, safety={}, do_not={})
     fired = {Conclusion("offer", name, name in "bd"): [frozenset({"fever"})] for name in names}
-    found = ladder.climb(urgency_of("routine"), [], fired, {}, derive(person(), knowledge), small)
+    found = laddered(urgency_of("routine"), [], fired, {}, derive(person(), knowledge), small)
     assert [row["treatment"] for row in found["not_recommended"]] == ["b", "c", "a", "d"]
 
 
