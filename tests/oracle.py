@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,24 @@ class Oracle:
             return {("present", word, 0) for word in self.evidence & person.present} | {
                 ("absent", word, 0) for word in self.evidence & person.absent
             }
-        doubtful = self._contradicted(person)
+        doubtful, lines = self._contradicted(person), self._lines[concern]
         return {
             key
-            for key, when in self.tables[concern].items()
-            if any(line_holds(line, person, doubtful) for line in when)
+            for word in (None, *person.present)
+            for key, line in lines.get(word, ())
+            if line_holds(line, person, doubtful)
         }
+
+    @cached_property
+    def _lines(self) -> Mapping[str, Mapping[str | None, list[tuple[Key, list[Any]]]]]:
+        """Concern -> word -> the lines that cannot hold unless it is present; those without such a word under None."""
+        found: dict[str, dict[str | None, list[tuple[Key, list[Any]]]]] = {concern: {} for concern in self.tables}
+        for concern, table in self.tables.items():
+            for key, when in table.items():
+                for line in when:
+                    word = next((part for part in line if isinstance(part, str)), None)
+                    found[concern].setdefault(word, []).append((key, line))
+        return found
 
     def concerns(self, person: Person, names: Iterable[str] = CONCERNS) -> dict[str, set[Key]]:
         """Those concerns; the words that patterns conclude are present for the others."""
