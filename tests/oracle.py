@@ -119,7 +119,7 @@ def part_truth(part: Any, person: Person, doubtful: Collection[str] = ()) -> Tru
 def read(folder: Path) -> Oracle:
     """Read every rule below a folder of rule files."""
     patterns = {file["id"]: file for file in _files(folder / "patterns")}
-    findings = _parse(folder / "vocabulary" / "findings.yaml")
+    findings = parse(folder / "vocabulary" / "findings.yaml")
     ranked = [file for file in _files(folder / "conditions") if "priors" in file]
     return Oracle(
         tables={
@@ -146,7 +146,7 @@ def read(folder: Path) -> Oracle:
                 _texts(entry, ("source", "note", "label", "question", "kind", "contradicts", "absent_clears"))
             )
             for table in ("findings", "derived", "scores")
-            for name, entry in _parse(folder / "vocabulary" / f"{table}.yaml").items()
+            for name, entry in parse(folder / "vocabulary" / f"{table}.yaml").items()
         },
     )
 
@@ -178,7 +178,7 @@ def _treatment(folder: Path) -> Iterator[tuple[Key, When]]:
     for file in _files(folder / "treatments"):
         for number, offer in enumerate(file.get("offer", ())):
             yield ("offer", file["id"], number), offer["when"]
-    for row in _parse(folder / "advice" / "do_not.yaml"):
+    for row in parse(folder / "advice" / "do_not.yaml"):
         yield ("do_not", row["id"], 0), row["when"]
     for file in _files(folder / "conditions"):
         for number, test in enumerate(file.get("work_up", ())):
@@ -187,10 +187,11 @@ def _treatment(folder: Path) -> Iterator[tuple[Key, When]]:
 
 
 def _files(folder: Path) -> list[Any]:
-    return [_parse(file) for file in sorted(folder.glob("*.yaml"))]
+    return [parse(file) for file in sorted(folder.glob("*.yaml"))]
 
 
 @cache
-def _parse(file: Path) -> Any:
+def parse(file: Path) -> Any:
+    """A YAML file as plain data, read once."""
     # yaml.safe_load with the parser written in C, where there is one: the same language, ten times as fast
     return yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from flask.testing import FlaskClient
 
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from service import catalogue
 from service.problems import Refusal
+from tests.oracle import parse
 
 RULES = Path(__file__).parent.parent / "rules"
 
 
-@cache
 def _file(name: str) -> Any:
-    return yaml.load((RULES / name).read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return parse(RULES / name)
 
 
 @cache
