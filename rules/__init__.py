@@ -69,6 +69,8 @@ def _load(folder: Path) -> Knowledge:
     tables: dict[str, Any] = {
         name: reader.table(f"vocabulary/{name}.yaml", schema) for name, schema in vocabulary.FILES.items()
     }
+    common = reader.table("vocabulary/common_medications.yaml", vocabulary.MedicationSchema())
+    tables["medications"] = {**common, **tables["medications"]}
     tables["medication_names"] = reader.single("vocabulary/medication_names.yaml", vocabulary.MedicationNamesSchema())
     tables["references"] = reader.table("references.yaml", records.ReferenceSchema())
     tables |= {name: reader.entries(name, schema) for name, schema in _FOLDERS.items()}

@@ -25,6 +25,7 @@ Antecedent = frozenset[str]
 MAX_ATTRIBUTES = 240  # a fact of more than 252 attributes is refused (error 302)
 MAX_RULES_PER_MARKER = 36  # with MAX_MARKERS this bounds the match stack of 64 (error 303, every firing lost)
 MAX_MARKERS = 24
+MAX_RULES = 72  # of a ruleset; more would be safe, but a session costs by the rules of its ruleset
 MAX_LITERALS = 12  # conditions of one antecedent; part of the same bound
 MAX_FIRINGS = 5_000
 _SIMPLE = re.compile(r"(?:(?:absent|free):)?[a-zA-Z0-9_:.\-]{1,120}\Z")
@@ -227,12 +228,12 @@ def _fnv1a(text: str) -> int:
 
 
 def _partition(rules: list[Antecedent]) -> Iterator[tuple[Antecedent, ...]]:
-    """Split so that no ruleset can be sent more than MAX_ATTRIBUTES or hold more rules than its markers carry."""
+    """Split so that no ruleset can be sent more than MAX_ATTRIBUTES or hold more than MAX_RULES."""
     current: list[Antecedent] = []
     attributes: set[str] = set()
     for rule in rules:
         wider = attributes | {_attribute(literal) for literal in rule}
-        full = len(current) == MAX_RULES_PER_MARKER * MAX_MARKERS
+        full = len(current) == MAX_RULES
         if current and (full or len(wider) + MAX_MARKERS > MAX_ATTRIBUTES):
             yield tuple(current)
             current, wider = [], {_attribute(literal) for literal in rule}

@@ -119,12 +119,18 @@ class Vocabulary:
             order = tuple(TopologicalSorter(needs).static_order())
         except CycleError as error:
             raise WordCycle(tuple(error.args[1])) from error
-        self._listed = sorted({term.word for word in derived.values() for term in word.members if ":" in term.word})
-        self._listed = [word for word in self._listed if word.split(":")[0] not in scores]
+        members = {term.word for word in derived.values() for term in word.members}
+        self._listed = sorted(filter(_is_listed, members))
         # A finding that nothing else decides is what was answered: it needs no step of its own.
         self._plain = frozenset(name for name in findings if not needs[name] and name not in self._cleared_by)
         self._steps = tuple((name, self._compile(name)) for name in order if name in needs and name not in self._plain)
         self.parts = _closure(needs)
+        self._wakes = _inverse({name: (*needs[name], *self._looks_at(name)) for name, _ in self._steps})
+        self._always, self._unsaid = frozenset(needs), Words({}, {}, ())
+        self._unsaid = self.derive(Facts())
+        # Due without anything known: what is decided then, and trials, since there may be none.
+        trials = (name for name, word in derived.items() if word.tried)
+        self._always = frozenset((*trials, *map(base, self._unsaid.state)))
 
     def reads(self, name: str) -> frozenset[str]:
         """The words a definition is directly made of (score bands count as their score)."""
@@ -142,19 +148,35 @@ class Vocabulary:
         return frozenset(base(other) for other in members | extra)
 
     def derive(self, facts: Facts, only: Set[str] | None = None) -> Words:
-        """Work out every word that is decided, or only some words (which must include what they are made of)."""
+        """Work out every word that is decided, or only some words (which must include what they are made of).
+
+        Most words are made of what was not said: a step is due once something that it looks at is known.
+        """
         plain = self._plain if only is None else self._plain & only
         state: State = {name: answer for name, answer in facts.answers.items() if name in plain}
-        for word in self._listed:
-            known = _listed(facts, word)
-            if known is not None:
-                state[word] = known
-        readings: dict[str, Reading] = {}
-        for name, step in self._steps if only is None else [pair for pair in self._steps if pair[0] in only]:
-            value = step(state, facts, readings)
-            if value is not None:
-                state[name] = value
+        if facts.listed or facts.asked:
+            state |= {word: known for word in self._listed if (known := _listed(facts, word)) is not None}
+        readings = dict(self._unsaid.readings)
+        due = set(self._always).union(*(self._wakes.get(name, ()) for name in (*facts.answers, *facts.values, *state)))
+        for name, step in self._steps:
+            if name in due and (only is None or name in only):
+                value = step(state, facts, readings)
+                if value is not None:
+                    state[name] = value
+                if value is not None or name in readings:
+                    due.update(self._wakes.get(name, ()))
         return Words(state, readings, tuple(self._conflicts(state, facts)))
+
+    def _looks_at(self, name: str) -> Iterator[str]:
+        """What a step looks at besides other words: answers, fields of the request, drugs and allergies."""
+        if name in self.findings:
+            yield from (name, *self._cleared_by.get(name, ()))
+        elif name in self.scores:
+            for item in self.scores[name].items:
+                yield from _item_paths(item)
+        else:
+            yield from self.derived[name].paths
+            yield from (term.word for term in self.derived[name].members if _is_listed(term.word))
 
     def _conflicts(self, state: State, facts: Facts) -> Iterator[tuple[str, ...]]:
         for name, finding in self._contradicting:
@@ -415,12 +437,21 @@ def item_terms(item: ScoreItem) -> Iterator[Term]:
         yield from item_terms(option)
 
 
+def _item_paths(item: ScoreItem) -> Iterator[str]:
+    if item.path is not None:
+        yield item.path
+    for scale in item.scales:
+        yield from scale["when"]
+    for option in item.one_of:
+        yield from _item_paths(option)
+
+
 def base(word: str) -> str:
     """The node that decides a word: a score decides its bands."""
     return word.split(":", maxsplit=1)[0] if ":" in word else word
 
 
-def _inverse(table: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def _inverse(table: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
     owners: dict[str, list[str]] = {}
     for owner, names in table.items():
         for name in names:

@@ -194,7 +194,7 @@ class TogetherLine(Strict):
         required=True, data_key="with", metadata=_about("Treatment that is proposed as well", "duloxetine_oral")
     )
     rule = text("Safety rule that the two would fire together", example="X090")
-    action = one_of(ACTIONS, "What the rule asks for; where it excludes, the entry that stands later steps back to caution")
+    action = one_of(ACTIONS, "What the rule asks for; where it excludes, the later entry steps back to caution")
     because = text("Why")
     references = texts(_REFERENCES)
     evidence_status = one_of(STATUSES, _STATUS)

@@ -16,10 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import rules
 from rules.engine import Engine
+from rules.files import read
 from rules.knowledge import Knowledge
 from service.assess import assess
 
@@ -207,7 +206,7 @@ def report(outcomes: Sequence[Outcome], ranks: Mapping[str, int]) -> Iterator[st
 def read_cases(path: Path) -> list[dict[str, Any]]:
     """Every case of a file, or of all YAML files below a folder."""
     files = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
-    return [case for file in files for case in yaml.safe_load(file.read_text(encoding="utf-8"))]
+    return [case for file in files for case in read(file)]
 
 
 def main(arguments: Sequence[str]) -> int:

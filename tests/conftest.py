@@ -17,13 +17,14 @@ from service import create_app
 from tests.presentations import PATH, Reply, cases, random_request
 from tests.support import write_knowledge
 
+gc.set_threshold(100_000, 20, 20)  # a test run makes much and drops little of it
+
 
 @pytest.fixture(scope="session")
 def knowledge() -> Knowledge:
     """The knowledge of the repository, loaded once."""
     known = rules.load()
     gc.freeze()  # nothing of it dies before the session does, so that no collection need look at it again
-    gc.set_threshold(100_000, 20, 20)
     return known
 
 

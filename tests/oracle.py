@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,24 @@ class Oracle:
             return {("present", word, 0) for word in self.evidence & person.present} | {
                 ("absent", word, 0) for word in self.evidence & person.absent
             }
-        doubtful = self._contradicted(person)
+        doubtful, lines = self._contradicted(person), self._lines[concern]
         return {
             key
-            for key, when in self.tables[concern].items()
-            if any(line_holds(line, person, doubtful) for line in when)
+            for word in (None, *person.present)
+            for key, line in lines.get(word, ())
+            if line_holds(line, person, doubtful)
         }
+
+    @cached_property
+    def _lines(self) -> Mapping[str, Mapping[str | None, list[tuple[Key, list[Any]]]]]:
+        """Concern -> word -> the lines that cannot hold unless it is present; those without such a word under None."""
+        found: dict[str, dict[str | None, list[tuple[Key, list[Any]]]]] = {concern: {} for concern in self.tables}
+        for concern, table in self.tables.items():
+            for key, when in table.items():
+                for line in when:
+                    word = next((part for part in line if isinstance(part, str)), None)
+                    found[concern].setdefault(word, []).append((key, line))
+        return found
 
     def concerns(self, person: Person, names: Iterable[str] = CONCERNS) -> dict[str, set[Key]]:
         """Those concerns; the words that patterns conclude are present for the others."""
@@ -108,7 +120,7 @@ def part_truth(part: Any, person: Person, doubtful: Collection[str] = ()) -> Tru
 def read(folder: Path) -> Oracle:
     """Read every rule below a folder of rule files."""
     patterns = {file["id"]: file for file in _files(folder / "patterns")}
-    findings = _parse(folder / "vocabulary" / "findings.yaml")
+    findings = parse(folder / "vocabulary" / "findings.yaml")
     ranked = [file for file in _files(folder / "conditions") if "priors" in file]
     return Oracle(
         tables={
@@ -135,7 +147,7 @@ def read(folder: Path) -> Oracle:
                 _texts(entry, ("source", "note", "label", "question", "kind", "contradicts", "absent_clears"))
             )
             for table in ("findings", "derived", "scores")
-            for name, entry in _parse(folder / "vocabulary" / f"{table}.yaml").items()
+            for name, entry in parse(folder / "vocabulary" / f"{table}.yaml").items()
         },
     )
 
@@ -168,7 +180,7 @@ def _treatment(folder: Path) -> Iterator[tuple[Key, When]]:
         for number, offer in enumerate(file.get("offer", ())):
             yield ("offer", file["id"], number), offer["when"]
     for kind in ("do_not", "education", "follow_up"):
-        for row in _parse(folder / "advice" / f"{kind}.yaml"):
+        for row in parse(folder / "advice" / f"{kind}.yaml"):
             if row.get("when"):
                 yield (kind, row["id"], 0), row["when"]
     for file in _files(folder / "conditions"):
@@ -178,10 +190,11 @@ def _treatment(folder: Path) -> Iterator[tuple[Key, When]]:
 
 
 def _files(folder: Path) -> list[Any]:
-    return [_parse(file) for file in sorted(folder.glob("*.yaml"))]
+    return [parse(file) for file in sorted(folder.glob("*.yaml"))]
 
 
 @cache
-def _parse(file: Path) -> Any:
+def parse(file: Path) -> Any:
+    """A YAML file as plain data, read once."""
     # yaml.safe_load with the parser written in C, where there is one: the same language, ten times as fast
     return yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

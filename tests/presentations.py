@@ -7,9 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import yaml
-
 from rules.knowledge import Knowledge
+from tests.oracle import parse
 
 PATH = "/v1/assessments"
 CASES = Path(__file__).parent / "cases"
@@ -27,12 +26,7 @@ class Reply:
 
 def cases() -> list[dict[str, Any]]:
     """Every case of tests/cases."""
-    return [case for file in sorted(CASES.glob("*.yaml")) for case in read(file)]
-
-
-def read(file: Path) -> Any:
-    """The content of a YAML file."""
-    return yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return [case for file in sorted(CASES.glob("*.yaml")) for case in parse(file)]
 
 
 def random_request(chance: Random, knowledge: Knowledge) -> dict[str, Any]:

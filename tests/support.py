@@ -112,6 +112,9 @@ warfarin: {label: Warfarin, kind: ingredient, classes: [coumarin]}
 nsaid: {label: Anti-inflammatory drug, kind: class, classes: []}
 ibuprofen: {label: Ibuprofen, kind: ingredient, classes: [nsaid]}
 """,
+    "vocabulary/common_medications.yaml": """\
+acenocoumarol: {label: Acenocoumarol, kind: ingredient, classes: [coumarin]}
+""",
     "vocabulary/medication_names.yaml": """\
 salts_and_forms: [sodium, tablets]
 whole_names: [sodium chloride]

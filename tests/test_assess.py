@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import rules
 from rules.engine import Engine, EngineFault
@@ -20,6 +19,7 @@ from schemas.parts import Line
 from service import investigations, ladder
 from service.assess import assess
 from service.urgency import Urgency
+from tests.oracle import parse
 from tests.people import ALL_DENIED, Request, calm, illness, knowing, person
 from tests.presentations import cases
 
@@ -153,7 +153,7 @@ def test_the_parts_of_an_answer_stand_in_the_agreed_order(knowledge: Knowledge, 
 
 
 def test_every_answer_names_the_version_and_the_hash_of_the_knowledge(knowledge: Knowledge, engine: Engine) -> None:
-    policy = yaml.safe_load((rules.HERE / "policy.yaml").read_text(encoding="utf-8"))
+    policy = parse(rules.HERE / "policy.yaml")
     digest = hashlib.sha256()
     for file in sorted(Path(rules.HERE).rglob("*.yaml")):
         digest.update(str(file.relative_to(rules.HERE)).encode() + b"\0" + file.read_bytes() + b"\0")

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from service import catalogue
 from service.problems import Refusal
+from tests.oracle import parse
 
 RULES = Path(__file__).parent.parent / "rules"
 
 
-@cache
 def _file(name: str) -> Any:
-    return yaml.load((RULES / name).read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return parse(RULES / name)
 
 
 @cache
@@ -48,6 +48,15 @@ FILES: dict[str, Callable[[], Any]] = {
 }
 
 
+Page = Callable[[str], TestResponse]
+
+
+@pytest.fixture(scope="module")
+def page(client: FlaskClient) -> Page:
+    """A page of the catalogue, asked for once."""
+    return cache(client.get)
+
+
 @pytest.mark.parametrize("kind", FILES)
 def test_a_list_names_every_entry_of_its_files_once_and_in_order(client: FlaskClient, kind: str) -> None:
     items = client.get(f"/v1/{kind}").get_json()["items"]
@@ -65,9 +74,9 @@ def test_an_entry_says_in_its_list_what_its_file_calls_it(client: FlaskClient, k
 
 
 @pytest.mark.parametrize("kind", [*FILES, "safety"])
-def test_every_entry_of_a_list_can_be_had_whole(client: FlaskClient, kind: str) -> None:
-    for item in client.get(f"/v1/{kind}").get_json()["items"]:
-        response = client.get(f"/v1/{kind}/{item['id']}")
+def test_every_entry_of_a_list_can_be_had_whole(page: Page, kind: str) -> None:
+    for item in page(f"/v1/{kind}").get_json()["items"]:
+        response = page(f"/v1/{kind}/{item['id']}")
         assert response.status_code == 200
         assert response.content_type == "application/json"
         entry = response.get_json()
@@ -79,9 +88,9 @@ def test_every_entry_of_a_list_can_be_had_whole(client: FlaskClient, kind: str) 
 
 
 @pytest.mark.parametrize("kind", ["findings", "medications", "red-flags", "treatments", "pathways", "references"])
-def test_an_entry_holds_the_plain_texts_of_its_file(client: FlaskClient, kind: str) -> None:
+def test_an_entry_holds_the_plain_texts_of_its_file(page: Page, kind: str) -> None:
     for name, entry in FILES[kind]().items():
-        found = client.get(f"/v1/{kind}/{name}").get_json()
+        found = page(f"/v1/{kind}/{name}").get_json()
         plain = {key: value for key, value in entry.items() if isinstance(value, str | int | float | bool)}
         assert {key: found[key] for key in plain} == plain
 
@@ -101,14 +110,14 @@ def test_a_rule_shows_its_lines_with_each_word_and_its_direction(client: FlaskCl
         assert [term["word"] for term in line["terms"] if term["present"]] == plain
 
 
-def test_a_safety_rule_is_had_by_its_id_with_the_treatments_that_it_is_about(client: FlaskClient) -> None:
+def test_a_safety_rule_is_had_by_its_id_with_the_treatments_that_it_is_about(page: Page) -> None:
     written = {rule["id"]: (rule, sheet) for sheet in _folder("safety").values() for rule in sheet["rules"]}
-    items = client.get("/v1/safety").get_json()["items"]
+    items = page("/v1/safety").get_json()["items"]
     assert [(item["id"], item["label"]) for item in items] == [
         (name, written[name][0]["title"]) for name in sorted(written)
     ]
     for name, (rule, sheet) in written.items():
-        found = client.get(f"/v1/safety/{name}").get_json()
+        found = page(f"/v1/safety/{name}").get_json()
         assert found["treatments"] == rule.get("treatments", sheet["treatments"])
         assert (found["action"], found["severity"]) == (rule["action"], rule["severity"])
 

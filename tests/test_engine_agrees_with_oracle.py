@@ -192,7 +192,8 @@ def test_they_agree_on_random_mixes_of_findings_numbers_and_medications(judge: J
         fired.update(*found.values())
 
     kinds = {kind for kind, _, _ in fired}
-    assert kinds == {"pattern", "present", "absent", "red_flag", "offer", "do_not", "work_up", "safety"}
+    advice = {"do_not", "education", "follow_up"}
+    assert kinds == {"pattern", "present", "absent", "red_flag", "offer", "work_up", "safety"} | advice
 
 
 def test_a_word_that_a_pattern_concludes_blocks_like_any_other(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_every_rule_file_of_the_repository_is_read_by_some_loader(knowledge: Kno
     single = {rules.HERE / name for name in ("policy.yaml", "references.yaml", RUNGS, DEFAULT)}
     lists = ("do_not", "education", "follow_up", "referral", "conflicts", "measures", "gates", "leaflet")
     advice = {rules.HERE / "advice" / f"{name}.yaml" for name in lists}
-    names = {rules.HERE / "vocabulary" / "medication_names.yaml"}
+    names = {rules.HERE / "vocabulary" / f"{name}.yaml" for name in ("medication_names", "common_medications")}
     assert {*rules.HERE.rglob("*.y*ml")} == entries | tables | single | advice | names
 
 

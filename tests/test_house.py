@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -43,6 +44,7 @@ def _modules() -> dict[str, ast.Module]:
 MODULES = _modules()
 
 
+@cache
 def _imports(tree: ast.Module) -> set[str]:
     """Every module that a module imports, at any depth of its code; `from a import b` may mean a or a.b."""
     found = set()
@@ -135,10 +137,9 @@ def tracked() -> dict[str, str]:
 
 def _standing(pattern: str, tracked: dict[str, str]) -> list[str]:
     return [
-        f"{name}:{number}: {found[0]}"
+        f"{name}:{len(text[: found.end()].splitlines())}: {found[0]}"
         for name, text in tracked.items()
-        for number, line in enumerate(text.splitlines(), 1)
-        if (found := re.search(pattern, line))
+        for found in re.finditer(pattern, text)
     ]
 
 

@@ -401,15 +401,15 @@ def test_a_treatment_that_was_tried_counts_for_the_groups_that_cover_it(small_kn
 @pytest.mark.parametrize(
     ("treatment", "weeks", "adequate"),
     [
-        ("superficial_heat", 0.4, False),  # rung 1: 3 days
-        ("superficial_heat", 0.43, True),
+        ("ibuprofen_oral", 0.4, False),  # rung 1: 3 days
+        ("ibuprofen_oral", 0.43, True),
         ("exercise_programme", 5.9, False),  # rung 2: 6 weeks
         ("exercise_programme", 6, True),
         ("exercise_programme", None, True),
         ("duloxetine_oral", 7, False),  # its own figure, not that of rung 3
         ("duloxetine_oral", 8, True),
-        ("exercise_any", 5, False),
-        ("exercise_any", 6, True),
+        ("exercise_any", 0.9, False),  # a group: the shortest of its members
+        ("exercise_any", 1, True),
     ],
 )
 def test_a_trial_that_is_known_to_be_too_short_has_not_failed(

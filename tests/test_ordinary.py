@@ -12,10 +12,10 @@ import pytest
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from service.urgency import Urgency
+from tests.oracle import parse
 from tests.people import ALL_DENIED, triaged
-from tests.presentations import read
 
-PEOPLE: list[dict[str, Any]] = read(Path(__file__).parent / "data" / "ordinary.yaml")
+PEOPLE: list[dict[str, Any]] = parse(Path(__file__).parent / "data" / "ordinary.yaml")
 
 E_46 = "a leg that feels weak is seen again within a week, unless the examination as a whole was called normal"
 E_50 = "age 60 or over, over 6 weeks and up to 2 years, and the pain wakes at night: bloods for myeloma"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import rules
 from rules.engine import Engine
@@ -14,11 +13,10 @@ from rules.knowledge import Knowledge
 from service import differential
 from service.assess import assess
 from service.findings import derive
+from tests.oracle import parse
 from tests.support import write_knowledge
 
-CLASSICS: list[dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).parent / "data" / "textbook.yaml").read_text(encoding="utf-8")
-)
+CLASSICS: list[dict[str, Any]] = parse(Path(__file__).parent / "data" / "textbook.yaml")
 
 
 def test_every_condition_with_a_prior_has_its_classic(knowledge: Knowledge) -> None:

@@ -16,8 +16,8 @@ from rules.engine import Engine
 from rules.knowledge import Knowledge
 from rules.logic import Antecedent
 from schemas.parts import AtLeast, Line
+from tests.oracle import parse
 from tests.people import triaged
-from tests.presentations import read
 
 FOLDER = Path(__file__).parent / "data" / "urgency_cases"
 DEFAULTS = {"E-56", "E-57", "E-58"}
@@ -43,7 +43,7 @@ def cases(knowledge: Knowledge) -> list[Case]:
 
 @cache
 def _written() -> tuple[dict[str, Any], ...]:
-    return tuple(case for file in sorted(FOLDER.glob("*.yaml")) for case in read(file))
+    return tuple(case for file in sorted(FOLDER.glob("*.yaml")) for case in parse(file))
 
 
 def holds(antecedents: Iterable[Antecedent], held: frozenset[str]) -> bool:

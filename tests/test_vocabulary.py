@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+import rules
 from rules.knowledge import Knowledge
 from rules.words import Words
+from tests.oracle import parse
 from tests.public_vocabulary import (
     PUBLIC,
     Node,
@@ -77,8 +79,10 @@ def cases(knowledge: Knowledge) -> list[Case]:
 
 @pytest.mark.parametrize("table", [name for name in PUBLIC if name != "derived"])
 def test_the_ids_of_every_table_are_the_public_ones(table: str, knowledge: Knowledge) -> None:
-    added = {"findings": set(ADDED), "groups": {"course"}}.get(table, set())
+    by_name = set(parse(rules.HERE / "vocabulary" / "common_medications.yaml"))
+    added = {"findings": set(ADDED), "groups": {"course"}, "medications": by_name}.get(table, set())
     assert set(getattr(knowledge, table)) == set(PUBLIC[table]) | added
+    assert not added & set(PUBLIC[table])
 
 
 def test_every_public_derived_word_exists(knowledge: Knowledge) -> None:
