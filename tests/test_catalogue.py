@@ -31,13 +31,20 @@ def _folder(name: str) -> dict[str, Any]:
     return {file.stem: _file(f"{name}/{file.name}") for file in (RULES / name).glob("*.yaml")}
 
 
+def _rows(name: str) -> dict[str, Any]:
+    return {row["id"]: row for row in _file(f"advice/{name}.yaml")}
+
+
 FILES: dict[str, Callable[[], Any]] = {
     "findings": lambda: _file("vocabulary/findings.yaml"),
     "observations": lambda: _file("vocabulary/observations.yaml"),
     "must-ask": lambda: _file("vocabulary/must_ask.yaml"),
     "derived-words": lambda: _file("vocabulary/derived.yaml"),
     "treatment-groups": lambda: _file("vocabulary/treatment_groups.yaml"),
-    "medications": lambda: _file("vocabulary/medications.yaml"),
+    "medications": lambda: {
+        **_file("vocabulary/common_medications.yaml"),
+        **_file("vocabulary/medications.yaml"),
+    },
     "scores": lambda: _file("vocabulary/scores.yaml"),
     "references": lambda: _file("references.yaml"),
     "conditions": lambda: _folder("conditions"),
@@ -45,6 +52,13 @@ FILES: dict[str, Callable[[], Any]] = {
     "red-flags": lambda: _folder("red_flags"),
     "patterns": lambda: _folder("patterns"),
     "pathways": lambda: _folder("pathways"),
+    "do-not": lambda: _rows("do_not"),
+    "education": lambda: _rows("education"),
+    "follow-up": lambda: _rows("follow_up"),
+    "referral": lambda: _rows("referral"),
+    "conflicts": lambda: _rows("conflicts"),
+    "measures": lambda: _rows("measures"),
+    "gates": lambda: _rows("gates"),
 }
 
 

@@ -825,8 +825,36 @@ ACTIONS_BESIDE: Mapping[str, set[str]] = {
     "X124": {"caution"},  # no heat on the bruise; beside it heat stays
     "X125": {"exclude", "instruct"},  # mucosa and a tight cover are told
     "X127": {"exclude", "caution"},  # liver disease of unknown severity
+    "X131": {"exclude", "caution"},  # a drug that may be given by patch
+    "X145": {"exclude", "caution"},  # excludes deep strokes only; light ones stay
+    "X149": {"exclude", "caution", "instruct"},  # a device bars electric needles only; depth is told
+    "X151": {"exclude", "caution"},  # "stop"; extension stays with care where only bending hurts
+    "X161": {"caution", "instruct"},  # "stop 5 days": told, and the entry waits with care
+    "X162": {"caution", "instruct"},  # "hold with prescriber"
+    "X163": {"exclude", "caution", "instruct"},  # "hold with cardiology"
+    "X164": {"caution", "instruct"},  # "hold"
+    "X165": {"instruct"},  # "usually continue"
+    "X169": {"exclude", "caution", "instruct"},  # "postpone steroid"; diabetes without a value is told
+    "X174": {"instruct"},  # excludes one kind of steroid and not the injection
+    "X177": {"caution", "instruct"},  # "dose cap"
+    "X190": {"exclude", "caution"},  # unless it is prescribed with checks
+    "X191": {"exclude", "caution"},  # kidney function not known
+    "X192": {"exclude", "caution", "instruct"},  # hot water in pregnancy; never to drink
+    "X193": {"exclude", "caution", "instruct"},  # one mineral of several; timing is told
+    "X194": {"exclude", "caution", "instruct"},  # dose is told
+    "X202": {"caution"},  # one id holds quinolones and others: another one is chosen
+    "X204": {"exclude"},  # "bypass"
+    "X205": {"exclude", "caution"},  # JAK inhibitors only; one id holds them and others
+    "X206": {"exclude", "caution"},  # oral bisphosphonates only; one id holds them and others
+    "X207": {"exclude", "instruct"},  # what to look for is told
+    "X208": {"instruct"},  # "stop statin" is the treatment itself
+    "X209": {"instruct"},  # "give with ..., never delay"
+    "X210": {"instruct"},  # "hold 48 h"
 }
 """Rows whose action is more than the printed words exclude and caution."""
+
+SAFETY_ROWS = ((1, 36), (40, 46), (50, 93), (95, 110), (115, 152), (160, 183), (190, 210))
+"""Numbers of the 186 safety rows of treatment section D."""
 
 SAFETY = table("safety_rows")
 
@@ -845,7 +873,7 @@ def numbered(*ranges: tuple[int, int]) -> list[str]:
 
 def test_every_safety_row_is_encoded_with_its_severity(knowledge: Knowledge) -> None:
     rules = safety_by_row(knowledge)
-    assert [row["row"] for row in SAFETY] == numbered((1, 36), (40, 46), (50, 79), (80, 93), (95, 110), (115, 127))
+    assert [row["row"] for row in SAFETY] == numbered(*SAFETY_ROWS)
     wrong = {row["row"]: found for row in SAFETY if (found := severities(rules[row["row"]])) != {row["severity"]}}
     assert wrong == {}
 
@@ -887,21 +915,10 @@ def test_safety_rules_are_never_surer_than_printed(knowledge: Knowledge) -> None
 
 # ---- treatments, do-not rows, pathways
 
-ENCODED_FOR = {
-    "lumbar_strain",
-    "disc_herniation",
-    "spinal_stenosis",
-    "nephrolithiasis",
-    "spinal_epidural_abscess",
-    "cauda_equina_syndrome",
+NOT_BY_ITS_CONDITION: Mapping[tuple[str, str], str] = {
+    ("T079", "fibromyalgia"): "the row says overlap with back pain, so the criteria are read beside the back condition",
 }
-
-BY_NAME_ONLY = {
-    *("T062", "T063", "T079", "T080", "T088", "T089", "T090", "T092", "T094", "T095", "T096"),
-    *("T100", "T102", "T103", "T104", "T110", "T111", "T112", "T113", "T118", "T119"),
-    *("T132", "T134", "T135", "T138", "T139", "T140"),
-}
-"""Rows whose treatment is known by name and rung, and never proposed."""
+"""Treatment rows that name a condition which no offer reads, and why."""
 
 TREATMENTS = table("treatment_rows")
 
@@ -921,12 +938,8 @@ def test_every_treatment_row_stands_with_its_rung_its_label_and_its_conditions(k
     assert encoded == printed
 
 
-def test_every_treatment_of_the_ranked_conditions_is_encoded(knowledge: Knowledge) -> None:
-    by_name = {entry.row for entry in knowledge.treatments.values() if not entry.offer}
-    assert by_name == BY_NAME_ONLY
-    for row in TREATMENTS:
-        if row["row"] in BY_NAME_ONLY:
-            assert ENCODED_FOR.isdisjoint(row["conditions"].split()), row["row"]
+def test_every_treatment_is_offered_to_somebody(knowledge: Knowledge) -> None:
+    assert [entry.row for entry in knowledge.treatments.values() if not entry.offer] == []
 
 
 def test_a_treatment_is_offered_for_every_ranked_condition_that_its_row_lists(knowledge: Knowledge) -> None:
@@ -934,10 +947,10 @@ def test_a_treatment_is_offered_for_every_ranked_condition_that_its_row_lists(kn
     for row in TREATMENTS:
         offers = knowledge.treatments[row["treatment"]].offer
         read = {word for offer in offers for line in offer.when for word in line.words}
-        for condition in ENCODED_FOR.intersection(row["conditions"].split()):
+        for condition in row["conditions"].split():
             if f"condition:{condition}" not in read:
                 unreachable.append((row["row"], condition))
-    assert unreachable == []
+    assert unreachable == [*NOT_BY_ITS_CONDITION]
 
 
 def test_treatments_are_never_surer_than_printed(knowledge: Knowledge) -> None:
@@ -1006,3 +1019,79 @@ def test_every_pathway_row_is_encoded_with_its_time_and_its_numbers(knowledge: K
         assert no_better(pathway.evidence_status, row["status"]), row["row"]
         if row["row"] != "other visceral or vascular":
             assert pathway.conditions == (row["row"].split(" (")[0],)
+
+
+# ---- education, prognosis, follow-up, referral, conflicts, gates
+
+ADVICE = {row["row"]: row for row in table("advice_rows")}
+
+
+def advice(knowledge: Knowledge) -> dict[str, tuple[str, set[float]]]:
+    """Evidence row -> status and the numbers that are told."""
+    found: dict[str, tuple[str, set[float]]] = {}
+    for fact in knowledge.education.values():
+        found[fact.id] = (fact.evidence_status, figures(fact.title, fact.text))
+    for review in knowledge.follow_up.values():
+        found[review.id] = (review.evidence_status, figures(review.title, review.within, *review.check))
+    for conflict in knowledge.conflicts.values():
+        told = (conflict.title, *conflict.articles.values(), conflict.evidence, conflict.default, conflict.show)
+        found[conflict.id] = (conflict.evidence_status, figures(*told))
+    for gate in knowledge.gates.values():
+        found[gate.id] = (gate.evidence_status, figures(gate.rule))
+    return found
+
+
+def test_every_advice_row_is_encoded(knowledge: Knowledge) -> None:
+    assert len(ADVICE) + len({row["reached"] + row["figures"] for row in REFERRALS}) > 84
+    assert advice(knowledge).keys() == ADVICE.keys()
+
+
+def test_no_advice_row_tells_a_number_that_is_not_printed_or_leaves_one_out(knowledge: Knowledge) -> None:
+    told = advice(knowledge)
+    differing = {
+        row: (sorted(told[row][1] - printed), sorted(printed - told[row][1]))
+        for row, entry in ADVICE.items()
+        if told[row][1] != (printed := figures(entry["figures"]))
+    }
+    assert differing == TOLD_OTHERWISE
+
+
+TOLD_OTHERWISE: Mapping[str, tuple[list[float], list[float]]] = {
+    "E51": ([100], []),  # the scale, as E50 prints it
+    "E52": ([100], []),
+    # "E50-E53" in words: the numbers of those rows
+    "K19": ([12, 14, 22, 23, 26, 33, 51, 52, 56, 58, 72, 83, 100, 2012, 2024], []),
+}
+"""Advice row -> numbers told beside the printed ones, and numbers left out."""
+
+
+def test_advice_rows_are_never_surer_than_printed(knowledge: Knowledge) -> None:
+    surer = [row for row, (status, _) in advice(knowledge).items() if not no_better(status, ADVICE[row]["status"])]
+    assert surer == []
+
+
+REFERRALS = table("referral_rows")
+
+
+def test_every_referral_row_is_encoded_for_each_of_its_conditions(knowledge: Knowledge) -> None:
+    rows = {row.condition: row for row in knowledge.referral.values()}
+    assert rows.keys() == {row["condition"] for row in REFERRALS}
+    for printed in REFERRALS:
+        row = rows[printed["condition"]]
+        assert row.reached == printed["reached"], row.id
+        more = {0.4, 1.9, 2.5, 6.5} if row.condition == "electrolyte_disturbance" else set()  # "values in A.3"
+        assert figures(row.refer_to, row.when) == figures(printed["figures"]) | more, row.id
+        assert no_better(row.evidence_status, printed["status"]), row.id
+
+
+def test_every_measure_that_the_articles_name_leads_to_what_answers_it(knowledge: Knowledge) -> None:
+    """Each row of section F.2 stands somewhere in the knowledge, and each treatment of it can be proposed or refused."""
+    known = {entry.row for entry in knowledge.treatments.values()} | {*knowledge.do_not} | {*knowledge.conflicts}
+    known |= {rule.row or rule.id for rule, _ in knowledge.safety_rules.values()}
+    known |= {*knowledge.education} | {*knowledge.follow_up} | {*knowledge.gates} | {"A.3"}
+    assert len(knowledge.measures) == 38
+    for measure in knowledge.measures.values():
+        assert measure.rows and {*measure.rows} <= known, measure.id
+        named = {knowledge.treatments[name].row for name in measure.treatments}
+        assert named == {row for row in measure.rows if row.startswith("T")}, measure.id
+        assert all(knowledge.treatments[name].offer for name in measure.treatments), measure.id
