@@ -1085,7 +1085,7 @@ def test_every_referral_row_is_encoded_for_each_of_its_conditions(knowledge: Kno
 
 
 def test_every_measure_that_the_articles_name_leads_to_what_answers_it(knowledge: Knowledge) -> None:
-    """Each row of section F.2 stands somewhere in the knowledge, and each treatment of it can be proposed or refused."""
+    """Each row of section F.2 stands somewhere in the knowledge, and each treatment of it is offered or refused."""
     known = {entry.row for entry in knowledge.treatments.values()} | {*knowledge.do_not} | {*knowledge.conflicts}
     known |= {rule.row or rule.id for rule, _ in knowledge.safety_rules.values()}
     known |= {*knowledge.education} | {*knowledge.follow_up} | {*knowledge.gates} | {"A.3"}
