@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from schemas.vocabulary import Allergen, Medication, MedicationNames
 
 _CODED = re.compile(r"(?:.*rxnorm\s*[|:#]?\s*|rxcui\s*[|:#]?\s*)?(\d{2,8})", re.IGNORECASE)
-_ATC = re.compile(r"(?:.*atc\s*[|:#]?\s*)?([A-Z]\d\d[A-Z]{2}\d\d)", re.IGNORECASE)
+_ATC = re.compile(r"(?:.*atc\s*[|:#]?\s*)?([A-Z]\d\d[A-Z]{2}(?:\d\d)?)", re.IGNORECASE)
 _TOGETHER = re.compile(r"\s*(?:/|\+|&| and | with )\s*")
 _STRENGTH = re.compile(r"(?<![^\s(])\d+(?:[.,]\d+)?\s*(?:mcg|mg|g|ml|iu|units?|%)?(?![a-z0-9])")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
@@ -24,11 +24,13 @@ class DrugNames:
         self._ids = {*medications, *allergens}
         self._rxnorm = _by_code((entry.rxnorm, name) for name, entry in medications.items())
         self._atc = _by_code((entry.atc, name) for name, entry in medications.items())
+        self._exact: dict[str, str] = {}
         self._index: dict[str, str] = {}
         labels = {name: (entry.label, *entry.synonyms) for name, entry in medications.items()}
         labels |= {name: (entry.label,) for name, entry in allergens.items()}
         spoken = [(said, name) for name, texts in labels.items() for said in (name, *texts)]
         for said, name in (*spoken, *names.same.items(), *names.brands.items()):
+            self._exact.setdefault(_words(said), name)
             self._index.setdefault(self._plain(said), name)
 
     def read(self, sent: str) -> tuple[str, ...]:
@@ -45,18 +47,26 @@ class DrugNames:
             match = pattern.fullmatch(text)
             if match:
                 return table.get(match.group(1).upper(), ())
+        whole = self._exact.get(_words(text))
+        if whole:
+            return (whole,)
         parts = [plain for part in _TOGETHER.split(text.casefold()) if (plain := self._plain(part))]
         known = [self._index[part] for part in parts if part in self._index]
         return tuple(dict.fromkeys(known)) if len(known) == len(parts) else ()
 
     def _plain(self, text: str) -> str:
         """A name without case, strength, form and salt; a name of which the salt is part stays whole."""
-        words = _SEPARATORS.sub(" ", _STRENGTH.sub(" ", text.casefold())).split()
+        words = _words(text).split()
         for whole in self._names.whole_names:
             named = whole.split()
             if words[: len(named)] == named and self._dropped.issuperset(words[len(named) :]):
                 return whole
         return " ".join(word for word in words if word not in self._dropped) or " ".join(words)
+
+
+def _words(text: str) -> str:
+    """The words of a name, without its strength."""
+    return " ".join(_SEPARATORS.sub(" ", _STRENGTH.sub(" ", text.casefold())).split())
 
 
 def _by_code(pairs: Iterable[tuple[str | None, str]]) -> Mapping[str, tuple[str, ...]]:

@@ -825,6 +825,7 @@ class LadderPolicy:
     leading_at_most: int
     hold_levels: tuple[str, ...]
     one_at_a_time: tuple[str, ...]
+    emergency_avoid: tuple[str, ...]
     allergy_classes: tuple[str, ...]
     missing_data_caution_up_to_rung: int
     suspected_from: str
@@ -838,6 +839,7 @@ class LadderPolicySchema(Record):
     leading_at_most = fields.Integer(required=True)
     hold_levels = ids("level", required=True)
     one_at_a_time = ids("medication", required=True)
+    emergency_avoid = words(required=True)
     allergy_classes = ids("medication class", required=True)
     missing_data_caution_up_to_rung = fields.Integer(required=True)
     suspected_from = Id("level", required=True, validate=validate.OneOf(LEVELS))

@@ -78,15 +78,16 @@ def leaflet(
             if row.topic == topic and row.leaflet:
                 said = frame.warning.format(text=row.leaflet, act=row.act) if row.act else row.leaflet
                 sections.setdefault(heading, []).append({"row": row.id, "text": said})
-    days = [day for review in reviews for day in review["review_days"][:1]]
+    calm = "activity" in level.topics
+    days = [review["review_days"][0] for review in reviews if review["review_days"]] if calm else []
     return {
         "title": frame.title,
         "first": level.text,
         "provisional": frame.provisional if urgency.provisional else None,
-        "likely": None if condition.serious else frame.likely.format(condition=condition.label),
+        "likely": None if condition.serious or not calm else frame.likely.format(condition=condition.label),
         "sections": [{"heading": heading, "lines": lines} for heading, lines in sections.items()],
-        "review": frame.review.format(days=min(days)) if days and "activity" in level.topics else None,
-        "review_days": min(days) if days and "activity" in level.topics else None,
+        "review": frame.review.format(days=min(days)) if days else None,
+        "review_days": min(days, default=None),
     }
 
 

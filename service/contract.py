@@ -173,7 +173,7 @@ def _lookups(spec: APISpec, knowledge: Knowledge) -> None:
         name = kind.title().replace("-", "")
         every = _read(f"list{name}", "knowledge", f"All {kind}, by id")
         every["parameters"] = [SEARCH]
-        every["responses"]["400"] = _problem("The query is too long, or not a parameter of this route")
+        every["responses"]["422"] = _problem("The query is too long, or not a parameter of this route")
         spec.path(f"/v1/{kind}", operations={"get": every})
         single = _read(f"get{name}", "knowledge", f"One entry of {kind}, whole")
         single["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]

@@ -23,7 +23,7 @@ def pathway(urgency: Urgency, knowledge: Knowledge) -> dict[str, Any] | None:
             "pathway": lead.id,
             "title": lead.title,
             "actions": list(lead.actions),
-            "avoid": [],
+            "avoid": list(knowledge.policy.ladder.emergency_avoid),
             "within": lead.within,
             "also": [],
             "evidence_status": lead.evidence_status,
@@ -32,11 +32,12 @@ def pathway(urgency: Urgency, knowledge: Knowledge) -> dict[str, Any] | None:
         }
     matching.sort(key=lambda found: found.general)
     first = matching[0]
+    specific = (avoid for found in matching for avoid in found.avoid)
     return {
         "pathway": first.id,
         "title": first.title,
         "actions": list(first.actions),
-        "avoid": list(dict.fromkeys(avoid for found in matching for avoid in found.avoid)),
+        "avoid": list(dict.fromkeys([*specific, *knowledge.policy.ladder.emergency_avoid])),
         "within": first.within,
         "also": [found.id for found in matching[1:]],
         "evidence_status": first.evidence_status,

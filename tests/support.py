@@ -502,6 +502,7 @@ ladder:
   leading_at_most: 3
   hold_levels: [emergency]
   one_at_a_time: [nsaid]
+  emergency_avoid: [No heat]
   allergy_classes: [coumarin]
   suspected_from: urgent_same_day
   kinds_needing_safety: [drug]

@@ -132,7 +132,7 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
     for path, item in document["paths"].items():
         if path != PATH:
             searched = "parameters" in item["get"] and "{id}" not in path
-            more = {"404"} if "{id}" in path else {"503"} if path == "/readyz" else {"400"} if searched else set()
+            more = {"404"} if "{id}" in path else {"503"} if path == "/readyz" else {"422"} if searched else set()
             assert {*item["get"]["responses"]} == {"200"} | more, path
 
 

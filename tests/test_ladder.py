@@ -16,37 +16,8 @@ from service.assess import assess
 from service.findings import Presentation, derive
 from service.safety import Fired
 from service.urgency import Urgency
+from tests.patients import HEALTHY, KNOWN, ORAL_NSAIDS, PROPOSED, STRAIN, entries, strain
 from tests.people import ALL_DENIED, Request, calm, person
-
-STRAIN = ("onset_after_lifting", "pain_worse_with_movement", "pain_improving")
-HEALTHY = (
-    "previous_peptic_ulcer_or_gi_bleed",
-    "heart_failure",
-    "arrhythmia_or_conduction_disorder",
-    "chronic_kidney_disease",
-    "chronic_liver_disease",
-)
-KNOWN: Mapping[str, Any] = {
-    "medications": [],
-    "allergies": [],
-    "treatments_tried": [],
-    "observations": {"egfr_ml_min": 90},
-}
-"""What the safety rules of rung 1 need to know, all of it harmless."""
-ORAL_NSAIDS = ("ibuprofen_oral", "naproxen_oral", "celecoxib_oral", "nsaid_prescription_other")
-PROPOSED = ("recommended", "consider", "caution")
-
-
-def strain(*present: str, denied: Iterable[str] = HEALTHY, **parts: Any) -> Request:
-    """A calm strain of five days in a healthy man, with everything known."""
-    return calm(*STRAIN, *present, absent=set(denied) - set(present), **{**KNOWN, **parts})
-
-
-def entries(request: Request, knowledge: Knowledge, engine: Engine) -> dict[str, dict[str, Any]]:
-    """Treatment -> its entry, with its rung."""
-    found = assess(request, knowledge, engine)["treatment_ladder"]
-    assert found["pathway"] is None
-    return {entry["treatment"]: {**entry, "rung": rung["rung"]} for rung in found["rungs"] for entry in rung["entries"]}
 
 
 def rules_of(entry: Mapping[str, Any]) -> set[str]:
@@ -439,7 +410,7 @@ def test_an_emergency_without_a_pathway_gives_the_actions_of_its_rule(knowledge:
         "pathway": "adrenal_crisis",
         "title": rule.title,
         "actions": list(rule.actions),
-        "avoid": [],
+        "avoid": list(knowledge.policy.ladder.emergency_avoid),
         "within": rule.within,
         "also": [],
         "evidence_status": rule.evidence_status,
@@ -851,7 +822,7 @@ def test_the_pathway_follows_the_strongest_suspicion_and_joins_what_all_avoid(kn
         "pathway": "one",
         "title": "Path one",
         "actions": ["Do one"],
-        "avoid": ["thrust", "heat", "needle"],
+        "avoid": ["thrust", "heat", "needle", *knowledge.policy.ladder.emergency_avoid],
         "within": "Now",
         "also": ["two"],
         "evidence_status": "verified",
@@ -860,3 +831,13 @@ def test_the_pathway_follows_the_strongest_suspicion_and_joins_what_all_avoid(kn
     }
     assert (found["rungs"], found["not_recommended"]) == ([], [])
     assert found["conditions"] == ["lumbar_strain"]
+
+
+def test_an_excluded_entry_without_any_alternative_says_so(knowledge: Knowledge) -> None:
+    pill = replace(treatment("pill", 1), offer=(Offer("recommended", ()),), drugs=("warfarin",))
+    small = replace(knowledge, treatments={"pill": pill}, safety={}, do_not={})
+    fired = {Conclusion("offer", "pill", 0): [frozenset({"fever"})]}
+    allergic = derive(person(allergies=["warfarin"]), knowledge)
+    entry = only(laddered(urgency_of("routine"), [], fired, {}, allergic, small))
+    assert (entry["status"], entry["alternatives"]) == ("excluded", [])
+    assert entry["no_alternative"] == knowledge.policy.texts["no_alternative"]
