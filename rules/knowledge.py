@@ -248,6 +248,13 @@ class Knowledge:
         also = {name: finding.groups_also for name, finding in self.findings.items()}
         return {name: (*((group,) if group else ()), *also.get(name, ())) for name, group in first.items()}
 
+    def _bands_beside(self, word: str, parts: Collection[str]) -> frozenset[str]:
+        """Other bands of what a score counts: "over 75" is counted already where the score has an item "over 70"."""
+        if word.split(":", maxsplit=1)[0] not in self.scores:
+            return frozenset()
+        measured = {self.quantities[part] for part in parts if part in self.quantities}
+        return frozenset(word for word, quantity in self.quantities.items() if quantity in measured)
+
     @cached_property
     def composites(self) -> Mapping[str, Composite]:
         """Word with a frequency or a ratio -> what it is made of and what it replaces, where there is any."""
@@ -256,7 +263,7 @@ class Knowledge:
             for word in self.evidence_words
         ]
         return {
-            word: Composite(place, parts, off)
+            word: Composite(place, parts | self._bands_beside(word, parts), off)
             for place, (_, _, word, parts, off) in enumerate(sorted(made, key=lambda row: row[:3]))
             if parts or off
         }

@@ -23,6 +23,8 @@ class Draft:
     lowered: list[str] = field(default_factory=list)
     safety: list[dict[str, Any]] = field(default_factory=list)
     together: list[dict[str, Any]] = field(default_factory=list)
+    barred_by: list[str] = field(default_factory=list)
+    """Labels of entries that stand before it and that a rule forbids beside it."""
 
     @property
     def proposed(self) -> bool:

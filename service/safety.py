@@ -120,6 +120,9 @@ def make_compatible(drafts: Iterable[Draft], together: Fired, knowledge: Knowled
         for giver in sorted(givers & by_name.keys()):
             for target in sorted({*targets} & by_name.keys() - {giver}):
                 _beside(by_name[giver], by_name[target], rule, knowledge)
+    for draft in proposed:
+        if draft.barred_by:
+            draft.lower("caution", f"{knowledge.policy.texts['not_together']}: {'; '.join(draft.barred_by)}.")
 
 
 def _beside(giver: tuple[int, Draft], target: tuple[int, Draft], rule: SafetyRule, knowledge: Knowledge) -> None:
@@ -138,8 +141,8 @@ def _beside(giver: tuple[int, Draft], target: tuple[int, Draft], rule: SafetyRul
         }
         if line not in draft.together:
             draft.together.append(line)
-    if rule.action == "exclude":
-        later[1].lower("caution", f"{knowledge.policy.texts['not_together']} ({first[1].treatment.label})")
+    if rule.action == "exclude" and first[1].treatment.label not in later[1].barred_by:
+        later[1].barred_by.append(first[1].treatment.label)
 
 
 def _one_at_a_time(proposed: Sequence[Draft], knowledge: Knowledge) -> None:

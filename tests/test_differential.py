@@ -13,6 +13,7 @@ from rules.evidence import Entry, Evidence
 from rules.knowledge import Knowledge
 from schemas.knowledge import AgeBand, Code, Codes, Condition, Published
 from service import differential
+from service.assess import assess
 from service.differential import Ranked
 from service.findings import Presentation, derive
 from tests.people import Request, calm, fire, frequency, illness, knowing, person, seen
@@ -903,3 +904,11 @@ def test_no_better_after_a_month_counts_for_a_half_beside_the_duration(knowledge
     counted = {line.word: line.counted for line in item.entries if "course" in knowledge.groups_of(line.word)}
     assert sorted(counted.values()) == [0.5, 1.0]
     assert "failure_to_improve_1_month" in counted
+
+
+def test_another_band_of_what_a_score_counts_is_never_counted_beside_it(knowledge: Knowledge, engine: Engine) -> None:
+    """The fracture count has an item for 70 and over; that someone is over 75 as well says no more than the count."""
+    answer = assess(calm("falls_past_year", age=82, patient={"sex": "female"}), knowledge, engine)
+    (fracture,) = [entry for entry in answer["differential"] if entry["condition"] == "vertebral_fracture"]
+    words = {line["word"] for line in fracture["for"]}
+    assert ("henschke_count:two_opens_imaging" in words) != ("age_over_75" in words)
