@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test check evaluate bench proof soak mutation openapi lock clean
+.PHONY: run test check evaluate bench proof soak mutation ladders openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
@@ -57,6 +57,10 @@ mutation: $(VENV)/.mutation
 $(VENV)/.mutation: requirements/mutation.txt $(VENV)/.dev
 	$(PIP) -r requirements/mutation.txt
 	touch $@
+
+# the page of ten ladders
+ladders: $(VENV)/.dev
+	$(BIN)/python -m tests.ladders_page
 
 openapi: $(VENV)/.runtime
 	$(BIN)/python -m service.contract

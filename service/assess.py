@@ -45,6 +45,7 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine, lea
     drafts = ladder.draft(fitting, unsafe, triage, person, knowledge)
     beside = {f"with:{draft.treatment.id}" for draft in drafts if draft.proposed}
     safety.make_compatible(drafts, fire("together", person.literals | after | beside), knowledge)
+    rungs = ladder.climb(drafts, fitting, treatable, triage, person, knowledge)
     reviews = advice.follow_up(drafts, fitting, knowledge)
 
     # What lesser rules suspect can wait for what the level is given for.
@@ -61,12 +62,17 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine, lea
         "must_exclude": differential.must_exclude(ranked, triage.suspects, knowledge),
         "scores": scores.read(person, knowledge),
         "investigations": investigations.advise([*leading, *suspected], fitting, triage, knowledge),
-        "treatment_ladder": ladder.climb(drafts, fitting, treatable, triage, person, knowledge),
+        "treatment_ladder": rungs,
         "follow_up": reviews,
         "referral": advice.referral(leading, knowledge),
         "leaflet": advice.leaflet(drafts, reviews, leading[0], fitting, triage, knowledge) if leaflet else None,
         "questions": questions.ask_next(ranked, triage, person, knowledge),
-        "notices": [*person.notices, *triage.notices, *ladder.untreated(leading, knowledge), *_limits(knowledge)],
+        "notices": [
+            *person.notices,
+            *triage.notices,
+            *ladder.untreated(leading if rungs["pathway"] is None else (), knowledge),
+            *_limits(knowledge),
+        ],
     }
 
 

@@ -544,6 +544,11 @@ def test_every_entry_has_a_reason_and_a_source_and_none_that_a_rule_excludes_is_
         assert entry["references"], name
         actions = {rule["action"] for rule in entry["safety"]}
         assert ("exclude" in actions) <= (entry["status"] == "excluded"), name
+        excluded, instead = entry["status"] == "excluded", bool(entry["alternatives"])
+        assert (instead, bool(entry["no_alternative"])) == (excluded and instead, excluded and not instead), name
+        assert set(entry["alternatives"]).isdisjoint(
+            {other for other, found in on_rungs(answer).items() if found["status"] in ("excluded", "not_recommended")}
+        ), name
         assert ("caution" in actions) <= (entry["status"] not in ("recommended", "consider")), name
         assert (entry["status"] == "not_yet") <= bool(entry["until"]), name
         assert (entry["dose"] is None) or entry["status"] in ("recommended", "consider", "caution"), name
