@@ -20,7 +20,8 @@ HEAD = """\
 # Ten ladders
 
 What the service gives to ten ordinary patients, for a clinician to read against the evidence. Every must-ask and every
-safety question was asked and denied but for what is said. Written by `make ladders`; a test fails when it is not what the service answers.
+safety question was asked and denied but for what is said. Written by `make ladders`; a test fails when the page is not
+what the service answers.
 """
 
 
