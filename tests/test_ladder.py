@@ -13,6 +13,7 @@ from rules.knowledge import Conclusion, Knowledge
 from schemas.knowledge import DoNot, Examples, Need, Offer, Pathway, RedFlag, Safety, SafetyRule, Then, Treatment
 from service import ladder, safety
 from service.assess import assess
+from service.drafts import Draft
 from service.findings import Presentation, derive
 from service.safety import Fired
 from service.urgency import Urgency
@@ -841,3 +842,27 @@ def test_an_excluded_entry_without_any_alternative_says_so(knowledge: Knowledge)
     entry = only(laddered(urgency_of("routine"), [], fired, {}, allergic, small))
     assert (entry["status"], entry["alternatives"]) == ("excluded", [])
     assert entry["no_alternative"] == knowledge.policy.texts["no_alternative"]
+
+
+def test_two_entries_that_forbid_each_other_say_so_once_and_only_the_later_steps_back(knowledge: Knowledge) -> None:
+    """The rule is about both and both are drugs that fire it: the pair is met from either side."""
+    drafts = [Draft(treatment(name, rung), "recommended", []) for name, rung in (("pill", 1), ("tablet", 2))]
+    clash = rule("clash", "exclude", "pill", "tablet")
+    sheet = Safety("sheet", "Sheet", ("pill", "tablet"), (clash,))
+    small = replace(knowledge, safety={"sheet": sheet})
+    fired = {Conclusion("safety", "clash"): [frozenset({"with:pill"}), frozenset({"with:tablet"})]}
+    safety.make_compatible(drafts, fired, small)
+    first, later = drafts
+    assert (first.status, later.status) == ("recommended", "caution")
+    assert [line["with"] for line in first.together] == ["tablet"]
+    assert [line["with"] for line in later.together] == ["pill"]
+    assert (first.barred_by, later.barred_by) == ([], ["pill"])
+
+
+def test_a_caution_between_two_entries_is_told_and_lowers_neither(knowledge: Knowledge) -> None:
+    drafts = [Draft(treatment(name, rung), "consider", []) for name, rung in (("pill", 1), ("tablet", 2))]
+    sheet = Safety("sheet", "Sheet", ("tablet",), (rule("care", "caution", "tablet"),))
+    small = replace(knowledge, safety={"sheet": sheet})
+    safety.make_compatible(drafts, {Conclusion("safety", "care"): [frozenset({"with:pill"})]}, small)
+    assert [draft.status for draft in drafts] == ["consider", "consider"]
+    assert all(draft.together for draft in drafts)
