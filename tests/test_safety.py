@@ -52,7 +52,7 @@ def test_two_drugs_of_a_class_of_which_one_is_enough_are_alternatives_and_no_cla
         assert others.isdisjoint(ORAL_NSAIDS)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_what_two_entries_fire_together_is_what_the_second_fires_when_the_first_is_on_the_list(
     knowledge: Knowledge, engine: Engine, seed: int
 ) -> None:
@@ -162,3 +162,30 @@ def test_the_worst_case_still_gets_a_useful_first_three_rungs(knowledge: Knowled
     assert proposed[1] and proposed[2]
     everything = set().union(*proposed.values())
     assert everything.isdisjoint({*ORAL_NSAIDS, "duloxetine_oral", "weak_opioid", "cyclobenzaprine_oral"})
+
+
+@pytest.mark.parametrize(
+    ("group", "opened"),
+    [
+        (None, set()),
+        ("low", set()),
+        ("medium", {"motor_control_exercise", "yoga_tai_chi", "mindfulness_relaxation_biofeedback"}),
+        (
+            "high",
+            {
+                *("motor_control_exercise", "yoga_tai_chi", "mindfulness_relaxation_biofeedback"),
+                "cognitive_behavioural_therapy",
+            },
+        ),
+    ],
+)
+def test_a_start_back_group_that_was_sent_opens_the_second_rung_at_once(
+    knowledge: Knowledge, engine: Engine, group: str | None, opened: set[str]
+) -> None:
+    """Acute strain: a low group waits, a medium one begins exercise with more, a high one psychological care as well."""
+    observations = {"egfr_ml_min": 90} | ({"start_back_risk_group": group} if group else {})
+    later = {"motor_control_exercise", "yoga_tai_chi", "mindfulness_relaxation_biofeedback"}
+    later |= {"cognitive_behavioural_therapy", "multidisciplinary_rehabilitation"}
+    found = entries(strain(observations=observations), knowledge, engine)
+    assert {name for name in later if found[name]["status"] in PROPOSED} == opened
+    assert found["exercise_programme"]["status"] == ("recommended" if opened else "consider")
