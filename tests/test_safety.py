@@ -182,7 +182,7 @@ def test_the_worst_case_still_gets_a_useful_first_three_rungs(knowledge: Knowled
 def test_a_start_back_group_that_was_sent_opens_the_second_rung_at_once(
     knowledge: Knowledge, engine: Engine, group: str | None, opened: set[str]
 ) -> None:
-    """Acute strain: a low group waits, a medium one begins with more exercise, a high one with psychological care too."""
+    """Acute strain: a low group waits, a medium one begins with more exercise, a high one with therapy too."""
     observations = {"egfr_ml_min": 90} | ({"start_back_risk_group": group} if group else {})
     later = {"motor_control_exercise", "yoga_tai_chi", "mindfulness_relaxation_biofeedback"}
     later |= {"cognitive_behavioural_therapy", "multidisciplinary_rehabilitation"}
