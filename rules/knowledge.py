@@ -70,6 +70,12 @@ class Knowledge:
     default_policy: tuple[records.DefaultLevel, ...]
     sha256: str
 
+    def warm(self) -> None:
+        """Work out everything that is kept, so that the first answer is as fast as the next and fork shares it."""
+        for name, each in vars(type(self)).items():
+            if isinstance(each, cached_property):
+                getattr(self, name)
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """Findings, derived words and scores, compiled."""

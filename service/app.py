@@ -27,6 +27,7 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
         KnowledgeError, EngineRefusal, EngineFault: wrong knowledge does not start.
     """
     known = knowledge or rules.load()
+    known.warm()
     firing = engine or Engine(known.rules)
     app = Flask("lumbar", static_folder=None)
     # One byte more than is allowed: a body without a length is read up to here, and then known to be too long.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -472,3 +473,11 @@ def test_a_request_is_read_by_the_words_of_the_knowledge(small_knowledge: Knowle
     assert set(schema.validate({"patient": patient, "treatments_tried": [{"treatment": "rest"}]})) == {
         "treatments_tried"
     }
+
+
+def test_warm_knowledge_has_nothing_left_to_work_out(tmp_path: Path) -> None:
+    knowledge = rules.load(write_knowledge(tmp_path))
+    knowledge.warm()
+    kept = {name for name, each in vars(type(knowledge)).items() if isinstance(each, cached_property)}
+    assert len(kept) > 15
+    assert kept <= vars(knowledge).keys()
