@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -80,9 +81,13 @@ def _send_back(response: Response) -> None:
 
 
 def _route() -> str:
-    """The template of the route, its converters left out: /v1/{kind}/{entry}."""
-    rule = request.url_rule
-    return re.sub(r"<(?:[^<>]*:)?(\w+)>", r"{\1}", rule.rule) if rule else metrics.UNMATCHED
+    return _template(request.url_rule.rule) if request.url_rule else metrics.UNMATCHED
+
+
+@cache
+def _template(rule: str) -> str:
+    """A route without its converters: /v1/{kind}/{entry}."""
+    return re.sub(r"<(?:[^<>]*:)?(\w+)>", r"{\1}", rule)
 
 
 def _method() -> str:

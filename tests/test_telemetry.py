@@ -747,3 +747,14 @@ def test_a_server_that_refuses_to_start_says_why_in_one_line(tmp_path: Path) -> 
     (line,) = _lines(out)
     assert (line["event"], line["detail"]) == ("start_refused", "one rule is too long")
     assert _directories(process.pid) == []
+
+
+def test_the_page_for_operators_names_every_key_and_every_metric(told: Told) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = {name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line)}
+    assert rows >= ALWAYS | OF_ASSESSMENTS | {"trace_id"}
+    told.client.get("/healthz")
+    names = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in told.numbers()}
+    assert {name for name in rows if name.startswith("lumbar_")} == names
+    (example,) = re.findall(r"<!-- example line -->\n```json\n(.+?)\n```", page, re.DOTALL)
+    assert json.loads(example).keys() == ALWAYS | OF_ASSESSMENTS
