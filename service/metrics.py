@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPMethod
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest, values
-from prometheus_client.core import InfoMetricFamily
+from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -84,10 +85,18 @@ class Metrics:
         whole = CollectorRegistry()
         whole.register(self._stamp)
         if DIRECTORY in os.environ:
-            MultiProcessCollector(whole)  # type: ignore[no-untyped-call]
+            whole.register(_Shared())
         else:
             whole.register(self._registry)
         return generate_latest(whole)
+
+
+class _Shared(Collector):
+    """The files of all workers, added up; one that a worker has only just opened is empty and cannot be read."""
+
+    def collect(self) -> Iterator[Metric]:
+        files = [str(file) for file in Path(os.environ[DIRECTORY]).glob("*.db") if file.stat().st_size]
+        yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
 
 
 class _Stamp(Collector):
