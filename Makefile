@@ -40,6 +40,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 # speed, as ratios in one run
 bench: $(VENV)/.runtime
 	@$(BIN)/python -m benchmarks.bench
+	@$(BIN)/python -m benchmarks.telemetry
 
 # every pair of red-flag words and 20,000 people, engine against oracle; a few minutes
 proof: $(VENV)/.dev

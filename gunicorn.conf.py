@@ -1,6 +1,12 @@
 """gunicorn: one process a core, two threads each; the knowledge is loaded once and shared by fork."""
 
 import multiprocessing
+from typing import Any
+
+from prometheus_client import multiprocess
+
+from service import metrics
+from service import workers as own
 
 preload_app = True
 worker_class = "gthread"
@@ -17,3 +23,22 @@ limit_request_fields = 60
 limit_request_field_size = 8190
 accesslog = None
 no_control_socket = True
+logger_class = "service.workers.Logger"
+
+
+def nworkers_changed(_server: Any, _new: int, old: int | None) -> None:
+    """The first time it has no old number; gunicorn has no other hook before it loads the application."""
+    if old is None:
+        own.begin()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    worker.place = own.free_place(server)
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    metrics.place(worker.place)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    multiprocess.mark_process_dead(worker.place)  # type: ignore[no-untyped-call]

@@ -1,5 +1,7 @@
 """The door for a WSGI server: gunicorn wsgi:app."""
 
-from service import create_app
+from service import create_app, logs
 
-app = create_app()
+logs.configure()
+with logs.refused_starts():
+    app = create_app()

@@ -180,10 +180,10 @@ def _firings(handle: int, offset: int) -> Iterator[str]:
 def _delete(part: _Partition, session: str) -> None:
     durable.delete_state(part.handle, session)
     try:
-        survivor = durable.get_state(part.handle, session)
+        durable.get_state(part.handle, session)
     except Exception:  # error 309: the session is gone, as it should be
         return
-    raise EngineFault(f"session {session} survived in {part.name}: {survivor!r:.80}")
+    raise EngineFault(f"session {session} survived in {part.name}")
 
 
 def _condition(rule: Antecedent, marker: str) -> dict[str, object]:

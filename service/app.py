@@ -12,7 +12,7 @@ import rules
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from schemas.assessment import MAX_TEXT, Text, code
-from service import body, catalogue, problems, summary
+from service import body, catalogue, problems, summary, telemetry
 from service.assess import assess
 
 
@@ -34,6 +34,7 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
     app.config["MAX_CONTENT_LENGTH"] = body.MAX_BYTES + 1
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # no redirect page, which would be HTML
+    telemetry.register(app, known)
     problems.register(app, known.policy.texts["not_assessed"])
     _assessments(app, known, firing)
     _catalogue(app, known, firing)
@@ -50,7 +51,9 @@ def _assessments(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
     @app.post("/v1/assessments")
     def create_assessment() -> Response:
         wanted = query.load(request.args.to_dict())
-        answer = assess(_load(schema, body.read(request)), knowledge, engine, wanted["leaflet"])
+        asked = _load(schema, body.read(request))
+        answer = assess(asked, knowledge, engine, wanted["leaflet"])
+        telemetry.assessed(asked, answer)
         return _json(summary.shorten(answer) if wanted["detail"] == "summary" else answer)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from flask import Request
 
-from service.problems import Refusal
+from service.problems import Refusal, shown
 
 MAX_BYTES = 256 * 1024
 
@@ -47,7 +47,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(read) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise Refusal(400, f"the key {twice[:80]!r} stands twice in one object; one of the two would be lost")
+        raise Refusal(400, f"the key {shown(twice)!r} stands twice in one object; one of the two would be lost")
     return read
 
 

@@ -186,6 +186,9 @@ def _operation(spec: APISpec) -> None:
     ready = _read("getReadiness", "operation", "The rule engine passes its self-test")
     ready["responses"]["503"] = _problem("The rule engine is broken")
     spec.path("/readyz", operations={"get": ready})
+    numbers = _read("getMetrics", "operation", "Numbers for Prometheus, in its text format")
+    numbers["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    spec.path("/metrics", operations={"get": numbers})
 
 
 def _read(operation: str, tag: str, summary: str) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Flask, Response
+from flask import Flask, Response, g
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from rules.engine import EngineFault
 from schemas.assessment import Mend
+
+MAX_NAME = 80
 
 
 class Refusal(Exception):
@@ -36,11 +38,16 @@ def problem(status: int, detail: str, errors: list[dict[str, Any]] | None = None
     return Response(orjson.dumps(body), status, content_type="application/problem+json")
 
 
+def shown(name: str) -> str:
+    """The name of a field as an error repeats it: whole, or its beginning when no field of ours is as long."""
+    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}..."
+
+
 def pointers(messages: Any, path: str = "") -> Iterator[dict[str, Any]]:
     """Each message with the JSON pointer (RFC 6901) of the value it is about."""
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
-            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            step = "" if key == "_schema" else "/" + shown(str(key)).replace("~", "~0").replace("/", "~1")
             yield from pointers(inner, path + step)
     elif isinstance(messages, list):
         for inner in messages:
@@ -66,7 +73,7 @@ def register(app: Flask, not_assessed: str) -> None:
 
     @app.errorhandler(EngineFault)
     def failed_closed(error: EngineFault) -> Response:
-        app.logger.error("engine fault: %s", error)
+        g.engine_fault = str(error)  # telemetry logs and counts it
         return problem(503, not_assessed)
 
     @app.errorhandler(RequestEntityTooLarge)

@@ -196,7 +196,8 @@ def _ids() -> Iterator[Hostile]:
     yield _json("a treatment misspelt", tried, pointer="/treatments_tried/0/treatment", closest="nsaid_oral")
     for part in ("findings", "screening", "observations"):
         for key in ("", " ", "a/b", "~", "~1", "x" * 300, "__class__", "$ref", "0", "ﬁndings", "😀"):
-            pointer = f"/{part}/{key.replace('~', '~0').replace('/', '~1')}"
+            shown = key if len(key) <= 80 else key[:80] + "..."
+            pointer = f"/{part}/{shown.replace('~', '~0').replace('/', '~1')}"
             yield _json(f"{part} {key[:9]!r}", {"patient": {"age_years": 40}, part: {key: SECRET}}, pointer=pointer)
     for key in ("", "a/b", "~", "Patient", "patients", "__proto__", "id", "sid"):
         pointer = f"/{key.replace('~', '~0').replace('/', '~1')}"

@@ -137,10 +137,11 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
 
 
 def test_every_problem_is_described_as_one(document: dict[str, Any]) -> None:
-    for item in document["paths"].values():
+    for path, item in document["paths"].items():
+        plain = "text/plain" if path == "/metrics" else "application/json"
         for operation in item.values():
             for status, response in operation["responses"].items():
-                kind = "application/json" if status == "200" else "application/problem+json"
+                kind = plain if status == "200" else "application/problem+json"
                 assert [*response["content"]] == [kind]
                 if status != "200":
                     assert response["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}

@@ -25,6 +25,7 @@ from flask.testing import FlaskClient
 import rules
 import service
 from rules.knowledge import Knowledge
+from service import logs
 from service.contract import EXAMPLE
 from tests.hostile import Hostile, hostile
 from tests.presentations import PATH, cases
@@ -95,9 +96,16 @@ def test_only_the_engine_knows_the_rule_engine() -> None:
     assert named == {"rules.engine"}
 
 
-def test_only_three_modules_know_the_web() -> None:
-    assert _importers("flask") == {"service.app", "service.body", "service.problems"}
+def test_only_four_modules_know_the_web() -> None:
+    assert _importers("flask") == {"service.app", "service.body", "service.problems", "service.telemetry"}
     assert _importers("werkzeug") <= {"service.app", "service.body", "service.problems"}
+
+
+def test_only_the_rooms_of_telemetry_know_its_libraries() -> None:
+    assert _importers("prometheus_client") == {"service.metrics"}
+    assert _importers("structlog") == {"service.logs", "service.telemetry"}
+    assert _importers("gunicorn") == {"service.workers"}
+    assert "service.workers" not in _reach("wsgi"), "another server than gunicorn must do"
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -190,6 +198,7 @@ def test_there_are_two_workers_at_least_and_one_for_each_core(cores: int, monkey
 def test_the_door_is_the_app_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     made = object()
     monkeypatch.setattr(service, "create_app", lambda: made)
+    monkeypatch.setattr(logs, "configure", lambda: None)
     assert runpy.run_path(str(ROOT / "wsgi.py"))["app"] is made
 
 

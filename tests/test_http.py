@@ -369,9 +369,9 @@ def test_an_engine_fault_is_logged_without_the_request(
     faulty.fails_for = "urgency"
     client = _with(knowledge, faulty)
     _problem(client.post(PATH, json={"patient": {"age_years": 45}, "medications": ["moonflower"]}), 503)
-    assert [record.getMessage() for record in caplog.records] == [
-        "engine fault: assert_fact returned 77 near quillfeather"
-    ]
+    (said,) = [record.msg for record in caplog.records]
+    assert isinstance(said, dict)
+    assert (said["event"], said["reason"]) == ("engine_fault", "assert_fact returned 77 near quillfeather")
     assert "moonflower" not in caplog.text
 
 
