@@ -1,6 +1,8 @@
 """gunicorn: one process a core, two threads each; the knowledge is loaded once and shared by fork."""
 
 import multiprocessing
+import os
+import sys
 
 preload_app = True
 worker_class = "gthread"
@@ -17,3 +19,19 @@ limit_request_fields = 60
 limit_request_field_size = 8190
 accesslog = None
 no_control_socket = True
+
+
+def when_ready(server):
+    """Before the first worker: stop when the service is open and others than this machine could ask."""
+    from service import auth  # noqa: PLC0415 (the service is there once gunicorn has set its path)
+    from service.settings import Settings, WrongSetting  # noqa: PLC0415
+
+    # With reuse_port the sockets are those of the workers, and there are only the addresses that were asked for.
+    addresses = [listener.getsockname() for listener in server.LISTENERS] or server.cfg.address
+    try:
+        auth.guard(addresses, Settings.read(os.environ))
+    except (auth.Unprotected, WrongSetting) as error:
+        sys.exit(f"lumbar: {error}")
+
+
+on_reload = when_ready
