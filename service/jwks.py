@@ -77,7 +77,7 @@ def _usable(entry: Mapping[str, Any]) -> tuple[tuple[str, str], ECKey | RSAKey] 
     public = {name: entry[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in entry}
     if algorithm == "ES384":
         return (kid, algorithm), ECKey.import_key(public)
-    if 8 * len(urlsafe_b64decode(str(public["n"]).encode())) < _MIN_RSA_BITS:
+    if int.from_bytes(urlsafe_b64decode(str(public["n"]).encode())).bit_length() < _MIN_RSA_BITS:
         return None
     return (kid, algorithm), RSAKey.import_key(public)
 
@@ -211,10 +211,10 @@ def fetch(
 def _body(connection: HTTPSConnection, path: str, query: str) -> bytes:
     target = f"{path}?{query}" if query else path
     connection.request("GET", target, headers={"Accept": "application/json", "Connection": "close"})
-    response = connection.getresponse()
-    if response.status != 200:
-        raise ValueError("not 200")
-    body = response.read(MAX_BYTES + 1)
+    with connection.getresponse() as response:
+        if response.status != 200:
+            raise ValueError("not 200")
+        body = response.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         raise ValueError("too long")
     return body

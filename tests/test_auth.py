@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -206,6 +207,33 @@ def test_the_environment_is_read_when_no_settings_are_handed_in(
     monkeypatch.setenv("LUMBAR_API_KEYS", "nonsense")
     with pytest.raises(WrongSetting):
         create_app(knowledge, engine)
+
+
+class Watched(dict[str, str]):
+    """An environment that knows which of its variables were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return default
+
+
+def test_every_variable_that_is_read_is_documented_with_its_meaning() -> None:
+    environ = Watched()
+    Settings.read(environ)
+    assert len(environ.asked) == 10
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert {name for name in environ.asked if f"\n| `{name}` | " not in page} == set()
+
+
+def test_the_keys_of_the_documents_are_lines_that_can_be_read() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"LUMBAR_API_KEYS='([^']+)'", readme)
+    assert found == ["ehr:<sha256>:assess,knowledge"]
+    assert Settings.read({"LUMBAR_API_KEYS": found[0].replace("<sha256>", HASH)}).closed
 
 
 # Where it may listen

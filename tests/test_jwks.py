@@ -65,7 +65,8 @@ def test_only_keys_that_can_sign_es384_or_rs384_are_used() -> None:
         jwks({**jwk(EC, "ec"), "x": "AAAA"}),
         jwks({**jwk(EC, "ec"), "x": 7}),
         jwks({"kty": "RSA", "kid": "rsa"}),
-        jwks({"kty": "RSA", "kid": "rsa", "n": "", "e": "AQAB"}),
+        jwks({"kty": "RSA", "kid": "rsa", "n": "!", "e": "AQAB"}),
+        jwks({**jwk(RSA, "rsa"), "e": ""}),
         jwks({**jwk(RSA, "rsa"), "key_ops": 7}),
     ],
 )
