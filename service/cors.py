@@ -27,6 +27,7 @@ def register(app: Flask, settings: Settings) -> None:
         if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
             return None
         answer = Response(status=204)
+        del answer.headers["Content-Type"]
         if request.headers.get("Origin") in settings.cors_origins:
             answer.headers.update(_ALLOWED)
         return answer
