@@ -41,8 +41,8 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # no redirect page, which would be HTML
     problems.register(app, known.policy.texts["not_assessed"])
-    cors.register(app, chosen)  # before auth: a preflight carries no credential
     auth.register(app, chosen)
+    cors.register(app, chosen)  # before anyone is turned away: a preflight carries no credential
     limits.register(app, chosen)  # between the two steps of auth, so that refused requests count too
     auth.enforce(app)
     _assessments(app, known, firing)

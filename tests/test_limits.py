@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from flask import g
 from flask.testing import FlaskClient
 
 from rules.engine import Engine
@@ -16,7 +17,7 @@ from schemas.answer import Problem
 from service import create_app
 from service.contract import EXAMPLE
 from service.limits import neighbourhood
-from service.settings import Settings, WrongSetting
+from service.settings import ANONYMOUS, Settings, WrongSetting
 from tests.credentials import api_key
 from tests.presentations import PATH
 
@@ -218,6 +219,16 @@ def test_a_preflight_does_not_use_up_the_limit_and_a_refusal_by_it_can_be_read(m
     response = client.get(LOOK, headers={"Origin": ORIGIN})
     assert response.status_code == 429
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
+def test_every_request_leaves_a_client_for_others_to_read_even_one_that_ends_early(make: Make) -> None:
+    with make(PAGES) as client:
+        client.options(PATH, headers={"Origin": ORIGIN, **PREFLIGHT})
+        assert g.client is None
+        client.get("/nowhere")
+        assert g.client is None
+        client.get("/healthz")
+        assert g.client == ANONYMOUS
 
 
 def test_options_that_are_no_preflight_need_a_credential(make: Make) -> None:
