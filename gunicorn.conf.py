@@ -1,12 +1,15 @@
 """gunicorn: one process a core, two threads each; the knowledge is loaded once and shared by fork."""
 
 import multiprocessing
+import os
+import sys
 from typing import Any
 
 from prometheus_client import multiprocess
 
-from service import metrics
+from service import auth, metrics
 from service import workers as own
+from service.settings import Settings, WrongSetting
 
 preload_app = True
 worker_class = "gthread"
@@ -22,7 +25,7 @@ limit_request_line = 4094
 limit_request_fields = 60
 limit_request_field_size = 8190
 accesslog = None
-no_control_socket = True
+control_socket_disable = True
 logger_class = "service.workers.Logger"
 
 
@@ -42,3 +45,16 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     multiprocess.mark_process_dead(worker.place)  # type: ignore[no-untyped-call]
+
+
+def when_ready(server: Any) -> None:
+    """Before the first worker: stop when the service is open and others than this machine could ask."""
+    # With reuse_port the sockets are those of the workers, and there are only the addresses that were asked for.
+    addresses = [listener.getsockname() for listener in server.LISTENERS] or server.cfg.address
+    try:
+        auth.guard(addresses, Settings.read(os.environ))
+    except (auth.Unprotected, WrongSetting) as error:
+        sys.exit(f"lumbar: {error}")
+
+
+on_reload = when_ready

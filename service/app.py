@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import orjson
@@ -12,20 +13,26 @@ import rules
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from schemas.assessment import MAX_TEXT, Text, code
-from service import body, catalogue, problems, summary, telemetry
+from service import auth, body, catalogue, cors, limits, problems, summary, telemetry
 from service.assess import assess
+from service.settings import Settings
 
 
-def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None) -> Flask:
+def create_app(
+    knowledge: Knowledge | None = None, engine: Engine | None = None, settings: Settings | None = None
+) -> Flask:
     """Load the knowledge, compile the engine, and hang the routes.
 
     Args:
         knowledge: another knowledge base than the one in `rules/` (tests, synthetic scale).
         engine: another engine (tests of its failure).
+        settings: who may ask and how often, instead of what the environment says.
 
     Raises:
+        WrongSetting: a setting that cannot be used does not start.
         KnowledgeError, EngineRefusal, EngineFault: wrong knowledge does not start.
     """
+    chosen = settings or Settings.read(os.environ)
     known = knowledge or rules.load()
     known.warm()
     firing = engine or Engine(known.rules)
@@ -36,6 +43,10 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
     app.url_map.merge_slashes = False  # no redirect page, which would be HTML
     telemetry.register(app, known)
     problems.register(app, known.policy.texts["not_assessed"])
+    auth.register(app, chosen)
+    cors.register(app, chosen)  # before anyone is turned away: a preflight carries no credential
+    limits.register(app, chosen)  # between the two steps of auth, so that refused requests count too
+    auth.enforce(app)
     _assessments(app, known, firing)
     _catalogue(app, known, firing)
     _health(app, firing)

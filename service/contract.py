@@ -16,7 +16,7 @@ from rules.knowledge import Knowledge
 from schemas import answer
 from schemas.assessment import MAX_ENTRIES, MAX_TEXT, Answers, KnownId, Observations, Short
 from schemas.parts import Number
-from service import catalogue
+from service import auth, catalogue
 
 FILE = Path(__file__).parent.parent / "openapi.yaml"
 
@@ -41,8 +41,28 @@ _PROBLEMS = {
     413: "The body is larger than 256 KB",
     415: "Not sent as application/json",
     422: "Values that cannot be used, each with its place and the closest known ids",
-    503: "Not assessed, assess manually: the rule engine could not be trusted",
+    503: "Not assessed, assess manually: the rule engine could not be trusted, or the keys of a token's issuer "
+    "cannot be had now",
 }
+
+_SECURITY_SCHEMES = {
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The key of a named client. A service that listens on loopback only may need none.",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The key of a named client, or a JWT signed with ES384 or RS384 by an issuer that the service "
+        "knows: kid in its header; iss, aud, exp, iat and jti among its claims, each token used once; what it may do "
+        "in scope.",
+    },
+}
+_CHALLENGE = {"WWW-Authenticate": {"description": "What is needed (RFC 6750)", "schema": {"type": "string"}}}
+_WAIT = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}}
 
 
 def build(knowledge: Knowledge) -> dict[str, Any]:
@@ -68,8 +88,28 @@ def build(knowledge: Knowledge) -> dict[str, Any]:
     _assessment(spec)
     _lookups(spec, knowledge)
     _operation(spec)
+    for name, scheme in _SECURITY_SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
     document: dict[str, Any] = spec.to_dict()
+    _secure(document)
     return document
+
+
+def _secure(document: dict[str, Any]) -> None:
+    """What each operation needs of whoever asks, from the table that the service itself reads."""
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path in auth.OPEN:
+                operation["security"] = []
+                continue
+            scope = auth.needed(path)
+            operation["security"] = [{name: [scope]} for name in _SECURITY_SCHEMES]
+            responses = operation["responses"]
+            responses["401"] = {**_problem("No credential, or one that is not valid here"), "headers": _CHALLENGE}
+            responses["403"] = {**_problem(f"The credential lacks the scope {scope}"), "headers": _CHALLENGE}
+            responses["429"] = {**_problem("More requests than this client may send"), "headers": _WAIT}
+            responses.setdefault("503", _problem("The keys of the token's issuer cannot be had now"))
+            operation["responses"] = dict(sorted(responses.items()))
 
 
 def _name(schema: Any) -> str:

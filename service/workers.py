@@ -19,7 +19,7 @@ from service import logs, metrics, problems
 _MEMORY = Path("/dev/shm")
 
 
-class Logger(glogging.Logger):  # type: ignore[misc]
+class Logger(glogging.Logger):
     """gunicorn's own log as lines of JSON on stdout. There is no access log: it would hold paths and queries."""
 
     def setup(self, cfg: Any) -> None:
@@ -58,8 +58,8 @@ def free_place(server: Any) -> str:
     return next(name for number in range(len(taken) + 1) if (name := f"worker{number}") not in taken)
 
 
-def refuse(client: socket.socket, status: int, reason: str, _: str) -> None:
+def refuse(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:  # noqa: ARG001
     """gunicorn's answer to what is not HTTP, as a problem document that repeats nothing of it."""
-    body = problems.problem(status, "not a request that can be read").get_data()
-    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
-    gunicorn.util.write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    body = problems.problem(status_int, "not a request that can be read").get_data()
+    head = f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+    gunicorn.util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
