@@ -427,6 +427,17 @@ def test_a_path_that_nobody_named_is_closed(asking: FlaskClient, path: str) -> N
     assert asking.get(path, headers={"X-API-Key": "key-of-reader"}).status_code == 404
 
 
+def test_a_path_is_told_by_whole_steps_and_by_the_route_that_answers(asking: FlaskClient) -> None:
+    paths = {
+        "/metricsx": "knowledge",
+        "/v1/assessments2": "knowledge",
+        "/v1/assessments/x": "assess",
+        "/metrics/x": "metrics",
+    }
+    assert {path: auth.needed(path) for path in paths} == paths
+    assert asking.get("/healthz/").status_code == 200
+
+
 def test_a_refusal_comes_before_the_body_is_looked_at(asking: FlaskClient) -> None:
     _refused(asking.post(PATH, data=b"{", content_type="text/plain"), 401)
     _refused(asking.post(PATH, data=b" " * 300_000, content_type="application/json"), 401)
@@ -610,6 +621,8 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "claims in a list": (lambda: token([claims()]), INVALID),
     "claims not JSON": (lambda: token(b"{'iss'"), MALFORMED),
     "claims not UTF-8": (lambda: token(b"\xff\xfe{}"), MALFORMED),
+    "a list as header": (lambda: b64(b'["alg"]') + ".e30.AAAA", MALFORMED),
+    "a text as header": (lambda: b64(b'"alg"') + ".e30.AAAA", MALFORMED),
     "garbage": (lambda: "!.?.#", INVALID),
     "not ASCII": (lambda: "é.é.é", MALFORMED),
     "two parts": (lambda: "a.b", INVALID),
@@ -649,6 +662,16 @@ def test_a_token_serves_once() -> None:
             verifier.read(again)
         assert error.value.reason == REPLAYED
     assert verifier.read(token(claims(jti="two"))).issuer == ISSUER
+
+
+def test_a_token_that_is_let_in_by_the_leeway_serves_once_too() -> None:
+    now = [float(NOW)]
+    verifier = Verifier(TOKENS, lambda _: KEYS, lambda: now[0])
+    text = token(claims(iat=NOW - 100, exp=NOW + 1))
+    verifier.read(text)
+    now[0] += 9
+    with pytest.raises(BadToken, match="used before"):
+        verifier.read(text)
 
 
 def test_a_token_that_was_refused_uses_up_nothing() -> None:

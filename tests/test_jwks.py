@@ -164,14 +164,22 @@ def test_what_a_server_said_does_not_reach_the_log(caplog: pytest.LogCaptureFixt
     assert "canary" not in caplog.text
 
 
-def test_a_hundred_threads_ask_once() -> None:
-    remote = Remote(KEYS)
-    threads = [threading.Thread(target=remote.has, args=("ec",)) for _ in range(100)]
+def test_threads_that_need_keys_at_once_all_get_them_by_one_fetch() -> None:
+    asked: list[str] = []
+
+    def slow(url: str) -> bytes:
+        asked.append(url)
+        time.sleep(0.1)
+        return KEYS
+
+    keys, found = FetchedKeys(URL, slow), list[bool]()
+    threads = [threading.Thread(target=lambda: found.append(keys.find("ec", "ES384") is not None)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(remote.asked) == 1
+    assert found == [True] * 20
+    assert asked == [URL]
 
 
 @pytest.mark.parametrize(
