@@ -277,13 +277,13 @@ def test_on_this_machine_an_open_service_may_listen(address: Any) -> None:
 
 def _gunicorn(bind: str, *more: str, **environ: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "gunicorn", "--bind", bind, *more, "flask:Flask('x')"]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environ)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ)
 
 
 @pytest.mark.parametrize("more", [(), ("--reuse-port",)])
 def test_gunicorn_stops_before_its_first_worker_when_it_is_open_to_others(more: tuple[str, ...]) -> None:
     process = _gunicorn("0.0.0.0:0", *more)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert "lumbar: refusing to listen on" in said
     assert "Booting worker" not in said
@@ -300,10 +300,10 @@ def test_gunicorn_stops_before_its_first_worker_when_it_is_open_to_others(more: 
 )
 def test_gunicorn_starts_on_loopback_and_elsewhere_when_told_who_may_ask(bind: str, environ: dict[str, str]) -> None:
     process = _gunicorn(bind, **environ)
-    assert process.stderr
+    assert process.stdout
     try:
         said = ""
-        while "Booting worker" not in said and (line := process.stderr.readline()):
+        while "Booting worker" not in said and (line := process.stdout.readline()):
             said += line
         assert "Booting worker" in said
     finally:
