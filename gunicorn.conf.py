@@ -1,11 +1,15 @@
-"""gunicorn: one process a core, two threads each; the knowledge is loaded once and shared by fork."""
+"""gunicorn: one process a core, two threads each; the knowledge is loaded once and shared by fork.
+
+What was measured for these choices, and how to reload: docs/serving.md.
+"""
 
 import multiprocessing
 
 preload_app = True
-worker_class = "gthread"
+worker_class = "service.worker.Worker"  # gthread that hands over whole requests only
 workers = max(2, multiprocessing.cpu_count())
 threads = 2
+worker_connections = 500  # a worker that runs out of file descriptors dies; 1024 is a common limit
 timeout = 30
 graceful_timeout = 10
 keepalive = 5
@@ -17,3 +21,10 @@ limit_request_fields = 60
 limit_request_field_size = 8190
 accesslog = None
 no_control_socket = True
+
+
+def post_request(worker, req, environ, resp):  # noqa: ARG001
+    """A worker whose engine is broken takes no more requests and leaves; the master forks another from sound memory."""
+    if environ.get("lumbar.broken") and worker.alive:
+        worker.log.error("engine broken; worker %s leaves", worker.pid)
+        worker.alive = False

@@ -169,7 +169,7 @@ def test_each_pattern_finds_what_it_is_for() -> None:
 def test_the_server_is_set_up_as_the_engine_needs_it() -> None:
     values = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
     assert values["preload_app"] is True
-    assert values["worker_class"] == "gthread"
+    assert values["worker_class"] == "service.worker.Worker"
     assert values["workers"] == max(2, multiprocessing.cpu_count())
     assert (values["threads"], values["timeout"], values["graceful_timeout"]) == (2, 30, 10)
     assert 10_000 <= values["max_requests"] <= 50_000
