@@ -35,7 +35,7 @@ class Arrival:
         self.expects = False
         """The head is here and the client waits to be told to send the body."""
         self._body: int | None = None  # where the body begins, once the head is whole
-        self._length = 0
+        self._length = 0  # of the body as announced, or of its chunks so far
         self._chunked = False
         self._seen = 0  # up to here the head was searched, or the chunks were read
 
@@ -50,7 +50,7 @@ class Arrival:
             return False
         if self._chunked:
             return self._chunks()
-        return len(self.data) >= self._length
+        return len(self.data) >= (self._body or 0) + self._length
 
     def _head(self) -> bool:
         while self.data.startswith(b"\r\n"):  # empty lines before a request are no head (RFC 9112, 2.2)
@@ -65,9 +65,9 @@ class Arrival:
         head = bytes(self.data[: end + 2])
         self._chunked = _CHUNKED.search(head) is not None
         length = _LENGTH.search(head)
-        self._length = self._body + (int(length[1]) if length and not self._chunked else 0)
+        self._length = int(length[1]) if length and not self._chunked else 0
         self.expects = _EXPECT.search(head) is not None
-        if self._length - self._body > LARGE:
+        if self._length > LARGE:
             raise Unacceptable(413)
         return True
 
@@ -75,25 +75,26 @@ class Arrival:
         """Step from chunk to chunk; the last has size 0 and may be followed by trailers and an empty line."""
         assert self._body is not None
         while True:
-            if self._seen > self._body + LARGE or len(self.data) > self._body + 2 * LARGE:
+            if self._seen > self._body + 2 * LARGE:  # almost all of it is framing
                 raise Unacceptable(413)
             end = self.data.find(b"\r\n", self._seen, self._seen + _MAX_SIZE_LINE)
             if end < 0:
                 if len(self.data) >= self._seen + _MAX_SIZE_LINE:
                     raise Unacceptable(400)
                 return False
-            size = _SIZE.match(bytes(self.data[self._seen : end]))
-            if size is None:
+            line = _SIZE.match(bytes(self.data[self._seen : end]))
+            if line is None:
                 raise Unacceptable(400)
-            if int(size[1], 16) == 0:
+            size = int(line[1], 16)
+            if size == 0:
                 if (last := self.data.find(b"\r\n\r\n", end)) < 0 and len(self.data) > end + MAX_HEAD:
                     raise Unacceptable(431)
                 return last >= 0
-            after = end + 2 + int(size[1], 16)
-            if after > self._body + LARGE:
+            if self._length + size > LARGE:
                 raise Unacceptable(413)
+            after = end + 2 + size
             if len(self.data) < after + 2:
                 return False
             if self.data[after : after + 2] != b"\r\n":
                 raise Unacceptable(400)
-            self._seen = after + 2
+            self._seen, self._length = after + 2, self._length + size
