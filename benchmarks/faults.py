@@ -39,7 +39,7 @@ def kill_workers(server: Server, load: Load) -> list[str]:
         time.sleep(1)
         workers = server.workers()
         if workers:
-            pid = random.choice(workers)  # noqa: S311
+            pid = random.choice(workers)
             os.kill(pid, signal.SIGSTOP)  # so that the list of its connections is the last one
             killed |= server.ports(pid)
             os.kill(pid, signal.SIGKILL)
@@ -124,7 +124,7 @@ def full_disk(server: Server, load: Load) -> list[str]:
         with socket.create_connection((HOST, server.port)) as line:
             line.sendall(b"GET / HTTP/9.9\r\n\r\n")
             line.recv(100)
-        os.kill(random.choice(server.workers()), signal.SIGTERM)  # noqa: S311
+        os.kill(random.choice(server.workers()), signal.SIGTERM)
     time.sleep(4)
     return [f"failed with a full disk: {failure}" for failure in load.counts.failures]
 
@@ -148,7 +148,9 @@ def memory_limit(server: Server, load: Load) -> list[str]:
     time.sleep(3)
     alive = pid in server.workers()
     failed = Counter(failure.why for failure in load.counts.failures[before:])
-    print(f"    large requests: {dict(told)}; the worker {'lives' if alive else 'was replaced'}; failed: {dict(failed)}")
+    print(
+        f"    large requests: {dict(told)}; the worker {'lives' if alive else 'was replaced'}; failed: {dict(failed)}"
+    )
     return [f"a 500: {told}"] if told["500"] or failed["status 500"] else []
 
 

@@ -9,6 +9,9 @@ import re
 
 from service.body import LARGE
 
+MAX_CHUNKS = 4096
+"""Pieces of one body; reading each costs the same, however short it is."""
+
 MAX_HEAD = 32 * 1024
 """Bytes of a request line and its headers; a token of 8 KB fits several times."""
 
@@ -37,6 +40,7 @@ class Arrival:
         self._body: int | None = None  # where the body begins, once the head is whole
         self._length = 0  # of the body as announced, or of its chunks so far
         self._chunked = False
+        self._count = 0
         self._seen = 0  # up to here the head was searched, or the chunks were read
 
     def feed(self, data: bytes) -> bool:
@@ -73,17 +77,14 @@ class Arrival:
 
     def _chunks(self) -> bool:
         """Step from chunk to chunk; the last has size 0 and may be followed by trailers and an empty line."""
-        assert self._body is not None
         while True:
-            if self._seen > self._body + 2 * LARGE:  # almost all of it is framing
-                raise Unacceptable(413)
             end = self.data.find(b"\r\n", self._seen, self._seen + _MAX_SIZE_LINE)
             if end < 0:
                 if len(self.data) >= self._seen + _MAX_SIZE_LINE:
                     raise Unacceptable(400)
                 return False
             line = _SIZE.match(bytes(self.data[self._seen : end]))
-            if line is None:
+            if line is None or self._count > MAX_CHUNKS:
                 raise Unacceptable(400)
             size = int(line[1], 16)
             if size == 0:
@@ -97,4 +98,4 @@ class Arrival:
                 return False
             if self.data[after : after + 2] != b"\r\n":
                 raise Unacceptable(400)
-            self._seen, self._length = after + 2, self._length + size
+            self._seen, self._length, self._count = after + 2, self._length + size, self._count + 1

@@ -56,14 +56,10 @@ def _refuse_depth(value: Any) -> None:
     """Level by level, so that the depth of the input is not the depth of the stack."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
+        level = [each for each in level if isinstance(each, dict | list)]
         if not level:
             return
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
     raise Refusal(400, _TOO_DEEP)
 
 

@@ -18,6 +18,7 @@ from http import HTTPStatus
 from selectors import EVENT_READ
 from typing import Any
 
+from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.arrival import Arrival, Unacceptable
@@ -33,6 +34,27 @@ LINGER_SECONDS = 2.0
 MAX_HELD = 64 * 1024 * 1024
 """Bytes of unfinished requests in one worker."""
 _PIECE = 64 * 1024
+_READ = 8 * 1024
+
+
+class Collected(Unreader):
+    """What the parser reads instead of the socket: it can wait for nobody, and ends where the bytes end."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._data, self._at = data, 0
+
+    def chunk(self, size_hint: int | None = None) -> bytes:  # noqa: ARG002
+        """A small piece whatever is asked: the parser copies all it holds for every chunk of a body."""
+        piece = self._data[self._at : self._at + _READ]
+        self._at += len(piece)
+        return piece
+
+    def take_buffered(self) -> bytes:
+        """What follows the request that was read."""
+        rest = bytes(super().take_buffered()) + self._data[self._at :]
+        self._at = len(self._data)
+        return rest
 
 
 class Worker(ThreadWorker):
@@ -46,13 +68,12 @@ class Worker(ThreadWorker):
         self._stuck = False
 
     # Every road into the pool leads through here: a new connection, a kept one, a pipelined request.
-    def enqueue_req(self, conn: TConn) -> None:
+    def enqueue_req(self, conn: TConn, early: bytes = b"") -> None:
         conn.init()
         arrival = Arrival()
         self._arriving[conn] = arrival, time.monotonic() + ARRIVE_SECONDS
         conn.sock.setblocking(False)
         self.poller.register(conn.sock, EVENT_READ, partial(self._collect, conn))
-        early = conn.parser.unreader.take_buffered()  # type: ignore[union-attr]
         if early:
             self._take(conn, early)
         else:
@@ -81,7 +102,7 @@ class Worker(ThreadWorker):
             return
         if whole or not data:  # or the client will send no more: the parser says what is missing
             self._forget(conn)
-            conn.parser.unreader.unread(bytes(arrival.data))  # type: ignore[union-attr]
+            conn.parser.unreader = Collected(bytes(arrival.data))  # type: ignore[union-attr]
             conn.data_ready = True
             super().enqueue_req(conn)
         elif arrival.expects and not waited:
@@ -130,10 +151,12 @@ class Worker(ThreadWorker):
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """As in gthread, but without blocking the loop on a client that does not hang up."""
         self._working.pop(conn, None)
-        if not fs.cancelled() and not fs.exception() and fs.result():
-            super().finish_request(conn, fs)
-        else:
+        if fs.cancelled() or fs.exception() or not fs.result():
             self._linger(conn)
+        elif early := conn.parser.unreader.take_buffered():  # type: ignore[union-attr]
+            self.enqueue_req(conn, early)
+        else:
+            super().finish_request(conn, fs)
 
     def murder_pending(self) -> None:
         """Called in every turn of the loop, at least once a second: who is late."""
@@ -174,7 +197,7 @@ class Worker(ThreadWorker):
 def _problem(status: int) -> bytes:
     said = HTTPStatus(status)
     detail = {
-        400: "the chunks of the body cannot be read",
+        400: "the chunks of the body cannot be read, or are too many",
         408: f"the request did not arrive within {ARRIVE_SECONDS:g} seconds",
         413: "the body is larger than any route reads",
         431: "the head of the request is too long",

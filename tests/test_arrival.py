@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ WHOLE = [
 def test_a_request_is_whole_at_its_last_byte_whatever_the_pieces(request: bytes, cuts: list[int]) -> None:
     places = [0, *sorted({min(cut, len(request) - 1) for cut in cuts}), len(request)]
     arrival = Arrival()
-    found = [arrival.feed(request[low:high]) for low, high in zip(places, places[1:], strict=False)]
+    found = [arrival.feed(request[low:high]) for low, high in itertools.pairwise(places)]
     assert found == [False] * (len(found) - 1) + [True]
     assert bytes(arrival.data) == request.lstrip(b"\r\n")
 
@@ -48,7 +50,7 @@ def test_what_follows_is_kept_for_the_next_one(request_: bytes) -> None:
         (CHUNKED + b"0\r\n" + b"x" * (MAX_HEAD + 1), 431),
         (POST + b"Content-Length: %d\r\n\r\n" % (LARGE + 1), 413),
         (CHUNKED + b"%x\r\n" % (LARGE + 1), 413),
-        (CHUNKED + b"1\r\n1\r\n" * LARGE, 413),
+        (CHUNKED + b"1\r\n1\r\n" * 4_098, 400),
         (CHUNKED + (b"%x\r\n" % 0x10000 + b"x" * 0x10000 + b"\r\n") * 33, 413),
         (CHUNKED + b"-1\r\n", 400),
         (CHUNKED + b"\r\n", 400),

@@ -100,6 +100,11 @@ def test_only_three_modules_know_the_web() -> None:
     assert _importers("werkzeug") <= {"service.app", "service.body", "service.problems"}
 
 
+def test_only_the_worker_knows_the_server() -> None:
+    assert _importers("gunicorn") == {"service.worker"}
+    assert "service.worker" not in set().union(*(_imports(tree) for tree in MODULES.values()))
+
+
 @pytest.mark.parametrize("name", PURE)
 def test_a_pure_module_knows_neither_web_nor_engine_nor_clock_nor_chance(name: str) -> None:
     module = f"service.{name}"
@@ -178,6 +183,8 @@ def test_the_server_is_set_up_as_the_engine_needs_it() -> None:
     assert values["limit_request_field_size"] <= 8190
     assert values["limit_request_fields"] <= 100
     assert values["accesslog"] is None, "an access log would hold what is asked about a person"
+    assert values["control_socket_disable"] is True
+    assert values["worker_connections"] < 1024 - 50, "a worker without file descriptors dies"
     assert "bind" not in values
 
 

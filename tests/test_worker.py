@@ -69,7 +69,12 @@ def _problem(answer: bytes) -> int:
 
 
 def test_slow_clients_hold_no_thread_and_are_told_so(server: Server) -> None:
-    openings = [HEAD[:30], HEAD, HEAD + b"Content-Length: 9\r\n\r\n{", HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"]
+    openings = [
+        HEAD[:30],
+        HEAD,
+        HEAD + b"Content-Length: 9\r\n\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\n{",
+    ]
     slow = [_line(server, opening) for opening in openings * 10]
     before = _ask(server)
     told, _, _ = select.select(slow, [], [], 0)
