@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test check evaluate bench proof soak mutation ladders openapi lock clean
+.PHONY: run test check evaluate bench serving faults hostile load-soak proof soak mutation ladders openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
@@ -41,6 +41,23 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 bench: $(VENV)/.runtime
 	@$(BIN)/python -m benchmarks.bench
 	@$(BIN)/python -m benchmarks.telemetry
+
+# worker classes and threads in turn, in one run; three minutes
+serving: $(VENV)/.runtime
+	@$(BIN)/python -m benchmarks.serving
+
+# killed workers, reload, slow clients, full disk, no memory, under load; three minutes
+faults: $(VENV)/.runtime
+	@$(BIN)/python -m benchmarks.faults
+
+# 10,000 hostile requests over the wire
+hostile: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.hostile
+
+# half load for long: memory of the workers each minute, wrong answers
+MINUTES ?= 30
+load-soak: $(VENV)/.runtime
+	@$(BIN)/python -m benchmarks.load_soak $(MINUTES)
 
 # every pair of red-flag words and 20,000 people, engine against oracle; a few minutes
 proof: $(VENV)/.dev

@@ -1,4 +1,7 @@
-"""gunicorn: one process a core, two threads each; the knowledge is loaded once and shared by fork."""
+"""gunicorn: one process a core, two threads each; the knowledge is loaded once and shared by fork.
+
+What was measured for these choices, and how to reload: docs/serving.md.
+"""
 
 import multiprocessing
 import os
@@ -12,9 +15,10 @@ from service import workers as own
 from service.settings import Settings, WrongSetting
 
 preload_app = True
-worker_class = "gthread"
+worker_class = "service.worker.Worker"  # gthread that hands over whole requests only
 workers = max(2, multiprocessing.cpu_count())
 threads = 2
+worker_connections = 500  # a worker that runs out of file descriptors dies; 1024 is a common limit
 timeout = 30
 graceful_timeout = 10
 keepalive = 5
@@ -58,3 +62,10 @@ def when_ready(server: Any) -> None:
 
 
 on_reload = when_ready
+
+
+def post_request(worker: Any, _req: Any, environ: dict[str, Any], _resp: Any) -> None:
+    """A worker whose engine is broken takes no more requests and leaves; the master forks another from sound memory."""
+    if environ.get("lumbar.broken") and worker.alive:
+        worker.log.error("engine broken; worker %s leaves", worker.pid)
+        worker.alive = False

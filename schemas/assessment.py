@@ -14,6 +14,8 @@ from schemas.vocabulary import Finding, Observation, RequestField
 ANSWERS = ("present", "absent", "unknown")
 MAX_ENTRIES = 100
 MAX_TEXT = 200
+MAX_MENDS = 20
+"""Unknown ids of one part for which the closest are looked up; each look-up reads the whole vocabulary."""
 
 
 class Mend(str):
@@ -80,7 +82,8 @@ class Answers(fields.Field[dict[str, str]]):
         errors: dict[str, list[str]] = {}
         for key, answer in value.items():
             if key not in self.known:
-                errors[key] = [unknown_id(self.kind, key, self.known, self.synonyms)]
+                known = self.known if len(errors) < MAX_MENDS else ()
+                errors[key] = [unknown_id(self.kind, key, known, self.synonyms)]
             elif not isinstance(answer, str) or answer not in self.answers:
                 errors[key] = [f"expected one of: {', '.join(self.answers)}"]
         if errors:

@@ -37,8 +37,7 @@ def create_app(
     known.warm()
     firing = engine or Engine(known.rules)
     app = Flask("lumbar", static_folder=None)
-    # One byte more than is allowed: a body without a length is read up to here, and then known to be too long.
-    app.config["MAX_CONTENT_LENGTH"] = body.MAX_BYTES + 1
+    app.config["MAX_CONTENT_LENGTH"] = body.LARGE  # the reader of a body sets the limit of its route
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # no redirect page, which would be HTML
     telemetry.register(app, known)
@@ -96,7 +95,10 @@ def _health(app: Flask, engine: Engine) -> None:
     def ready() -> Response:
         if engine.broken is None:
             engine.self_test(rounds=1)
-        return _json({"status": "ready"}) if engine.broken is None else problems.problem(503, "engine broken")
+        if engine.broken is None:
+            return _json({"status": "ready"})
+        request.environ[problems.BROKEN] = True
+        return problems.problem(503, "engine broken")
 
 
 def _load(schema: Schema, data: Any) -> dict[str, Any]:

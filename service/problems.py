@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -15,6 +15,8 @@ from rules.engine import EngineFault
 from schemas.assessment import Mend
 
 MAX_NAME = 80
+BROKEN = "lumbar.broken"
+"""Set in the environ of a request whose engine failed: the server replaces the worker that served it."""
 
 
 class Refusal(Exception):
@@ -74,11 +76,18 @@ def register(app: Flask, not_assessed: str) -> None:
     @app.errorhandler(EngineFault)
     def failed_closed(error: EngineFault) -> Response:
         g.engine_fault = str(error)  # telemetry logs and counts it
+        request.environ[BROKEN] = True
+        return problem(503, not_assessed)
+
+    @app.errorhandler(MemoryError)
+    def out_of_memory(_: MemoryError) -> Response:
+        app.logger.error("out of memory")
+        request.environ[BROKEN] = True
         return problem(503, not_assessed)
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> Response:
-        return problem(413, f"the body is larger than {app.config['MAX_CONTENT_LENGTH'] // 1024} KB")
+        return problem(413, f"the body is larger than {(request.max_content_length or 0) // 1024} KB")
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

@@ -105,8 +105,12 @@ def test_only_these_modules_know_the_web() -> None:
 def test_only_the_rooms_of_telemetry_know_its_libraries() -> None:
     assert _importers("prometheus_client") == {"service.metrics"}
     assert _importers("structlog") == {"service.logs", "service.telemetry"}
-    assert _importers("gunicorn") == {"service.workers"}
     assert "service.workers" not in _reach("wsgi"), "another server than gunicorn must do"
+
+
+def test_only_the_worker_knows_the_server() -> None:
+    assert _importers("gunicorn") == {"service.worker", "service.workers"}
+    assert "service.worker" not in set().union(*(_imports(tree) for tree in MODULES.values()))
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -178,7 +182,7 @@ def test_each_pattern_finds_what_it_is_for() -> None:
 def test_the_server_is_set_up_as_the_engine_needs_it() -> None:
     values = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
     assert values["preload_app"] is True
-    assert values["worker_class"] == "gthread"
+    assert values["worker_class"] == "service.worker.Worker"
     assert values["workers"] == max(2, multiprocessing.cpu_count())
     assert (values["threads"], values["timeout"], values["graceful_timeout"]) == (2, 30, 10)
     assert 10_000 <= values["max_requests"] <= 50_000
@@ -187,6 +191,8 @@ def test_the_server_is_set_up_as_the_engine_needs_it() -> None:
     assert values["limit_request_field_size"] <= 8190
     assert values["limit_request_fields"] <= 100
     assert values["accesslog"] is None, "an access log would hold what is asked about a person"
+    assert values["control_socket_disable"] is True
+    assert values["worker_connections"] < 1024 - 50, "a worker without file descriptors dies"
     assert "bind" not in values
 
 
