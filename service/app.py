@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ import rules
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from schemas.assessment import MAX_TEXT, Text, code
-from service import body, catalogue, problems, summary
+from service import body, catalogue, openapi, problems, reference, summary
 from service.assess import assess
 
 
@@ -37,6 +38,7 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
     _assessments(app, known, firing)
     _catalogue(app, known, firing)
     _health(app, firing)
+    reference.register(app, partial(openapi.build, known), partial(openapi.example, known, firing))
     return app
 
 

@@ -95,8 +95,8 @@ def test_only_the_engine_knows_the_rule_engine() -> None:
     assert named == {"rules.engine"}
 
 
-def test_only_three_modules_know_the_web() -> None:
-    assert _importers("flask") == {"service.app", "service.body", "service.problems"}
+def test_only_four_modules_know_the_web() -> None:
+    assert _importers("flask") == {"service.app", "service.body", "service.problems", "service.reference"}
     assert _importers("werkzeug") <= {"service.app", "service.body", "service.problems"}
 
 
