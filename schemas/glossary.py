@@ -118,7 +118,7 @@ FIELDS: Mapping[str, str] = {
     "loinc_alternatives": "LOINC codes that may also be meant",
     "operator": "How the word is worked out",
     "members": "What it is made of",
-    "count": "How many of its members must be present; 0 for another operator",
+    "count": "Number of its members that must be present; 0 for another operator",
     "paths": "Fields of the request that it reads",
     "absolute": "Whether the sign of a difference is left out",
     "comparison": "Comparison and limit, in the unit of the field",

@@ -13,7 +13,7 @@ import rules
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from schemas.assessment import MAX_TEXT, Text, code
-from service import body, catalogue, openapi, problems, reference, summary
+from service import body, catalogue, openapi, problems, reference, summary, versioning
 from service.assess import assess
 
 
@@ -38,6 +38,7 @@ def create_app(knowledge: Knowledge | None = None, engine: Engine | None = None)
     _assessments(app, known, firing)
     _catalogue(app, known, firing)
     _health(app, firing)
+    versioning.register(app)
     reference.register(app, partial(openapi.build, known), partial(openapi.example, known, firing))
     return app
 

@@ -15,7 +15,7 @@ from schemas import answer
 from schemas.about import About
 from schemas.assessment import MAX_ENTRIES, MAX_TEXT, Answers, KnownId, Observations, Short
 from schemas.parts import Number
-from service import catalogue, records, summary
+from service import catalogue, records, summary, versioning
 from service.assess import assess
 from service.describe import described
 
@@ -81,6 +81,7 @@ def build(knowledge: Knowledge) -> dict[str, Any]:
     document: dict[str, Any] = spec.to_dict()
     _found_by(document["components"]["schemas"]["Finding"])
     described(document["components"]["schemas"])
+    versioning.mark(document["paths"])
     return document
 
 

@@ -30,7 +30,10 @@ _BY_HAND: Mapping[str, Json] = {
     "Derived.tried": {
         "type": "object",
         "properties": {
-            "treatment": {"type": "string", "description": "Treatment, group, or any"},
+            "treatment": {
+                "type": "string",
+                "description": "Treatment (/v1/treatments/{id}), group (/v1/treatment-groups/{id}), or any",
+            },
             "weeks_at_least": {"type": "number", "description": "Least number of weeks"},
             "response_in": {"type": "array", "items": {"type": "string"}, "description": "Responses that count"},
         },

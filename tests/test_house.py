@@ -95,9 +95,10 @@ def test_only_the_engine_knows_the_rule_engine() -> None:
     assert named == {"rules.engine"}
 
 
-def test_only_four_modules_know_the_web() -> None:
-    assert _importers("flask") == {"service.app", "service.body", "service.problems", "service.reference"}
-    assert _importers("werkzeug") <= {"service.app", "service.body", "service.problems"}
+def test_only_five_modules_know_the_web() -> None:
+    rooms = {"service.app", "service.body", "service.problems", "service.reference", "service.versioning"}
+    assert _importers("flask") == rooms
+    assert _importers("werkzeug") <= rooms
 
 
 @pytest.mark.parametrize("name", PURE)
