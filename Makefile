@@ -6,13 +6,22 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test check evaluate bench serving faults hostile load-soak proof soak mutation ladders openapi lock clean
+.PHONY: run test fuzz check evaluate bench serving faults hostile load-soak proof soak mutation ladders openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.clients
 	$(BIN)/pytest --numprocesses auto
+
+# what the tests of generated clients and of the linter need from node; without node they are skipped with a message
+$(VENV)/.clients: tests/clients/package-lock.json $(VENV)/.dev
+	@if command -v npm >/dev/null; then npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --loglevel=error \
+	  && touch $@ || echo "npm ci failed: the tests that need node are skipped"; else echo "no node: its tests are skipped"; fi
+
+# every route against the contract, some hundred random requests each beside all the fixed ones; some minutes
+fuzz: $(VENV)/.dev
+	FUZZ_EXAMPLES=300 $(BIN)/pytest --numprocesses auto tests/test_fuzz.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -74,6 +74,7 @@ class _Names:
             "group or word": words | {*knowledge.groups},
             "group": knowledge.groups,
             "field": knowledge.paths | {"treatments_tried"},
+            "input": knowledge.paths | {"findings", "observations"},
             "level": knowledge.levels,
             "must-ask": knowledge.must_ask,
             "setting": knowledge.settings,
@@ -103,6 +104,7 @@ class _Names:
 _NOUNS = {
     "group": "correlated group",
     "field": "field",
+    "input": "field",
     "level": "urgency level",
     "must-ask": "must-ask item",
     "setting": "setting",

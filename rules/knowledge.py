@@ -13,7 +13,7 @@ from rules.drugs import DrugNames
 from rules.evidence import Composite, Entry, Evidence, entropy, weigh
 from rules.logic import Antecedent, antecedents, minimal
 from rules.words import Facts, Trial, Vocabulary, Words
-from schemas import advice
+from schemas import about, advice
 from schemas import knowledge as records
 from schemas import vocabulary as words
 from schemas.assessment import assessment_schema
@@ -68,6 +68,8 @@ class Knowledge:
     gates: Mapping[str, advice.Gate]
     leaflet: advice.Leaflet
     default_policy: tuple[records.DefaultLevel, ...]
+    source_attributes: about.SourceAttributes
+    validation: about.Validation
     sha256: str
 
     def warm(self) -> None:

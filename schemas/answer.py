@@ -75,16 +75,16 @@ class Reason(Strict):
 
 class WouldChange(Strict):
     to = one_of(LEVELS, "Level that the rule would give")
-    rule = text("Rule that did not fire", example="bleeding_risk_with_deficit")
+    rule = text("Rule that did not fire (/v1/red-flags/{id})", example="bleeding_risk_with_deficit")
     title = text("What that rule is about")
-    words = texts("Findings, not denied so far, of which one more would fire it")
+    words = texts("Findings (/v1/findings/{id}), not denied so far, of which one more would fire it")
     text = text("The same as a sentence", example="Would become emergency if present: Clonus.")
 
 
 class OpenMustAsk(Strict):
-    id = text("Must-ask item", example="F-01")
+    id = text("Must-ask item (/v1/must-ask/{id})", example="F-01")
     question = text("What is to be asked")
-    findings = texts("Findings that answer it: one present, or all absent")
+    findings = texts("Findings that answer it (/v1/findings/{id}): one present, or all absent")
     could_raise_to = one_of(LEVELS, "Highest level that the answer could lead to")
 
 
@@ -102,12 +102,15 @@ class UrgencyPart(Strict):
 
 
 class LedgerLine(Strict):
-    word = text("Finding, derived word or score band", example="pain_below_knee")
+    word = text(
+        "Finding (/v1/findings/{id}), derived word (/v1/derived-words/{id}) or score:band (/v1/scores/{id})",
+        example="pain_below_knee",
+    )
     state = one_of(("present", "absent"), "How it was answered")
-    frequency = number("P(present | condition); null where only a published ratio exists", none=True)
-    background = number("P(present | ordinary mechanical back pain)", none=True)
+    frequency = number("P(present | condition), 0 to 1; null where only a published ratio exists", none=True)
+    background = number("P(present | ordinary mechanical back pain), 0 to 1", none=True)
     lr = number("Likelihood ratio used: frequency over background, or that of absence", example=8.9)
-    counted = number("Share of its logarithm that was counted (correlated findings count less)", example=0.5)
+    counted = number("Share of its logarithm that was counted, 0 to 1 (correlated findings count less)", example=0.5)
     published_lr = number("Ratio as a paper prints it, beside the model's", none=True)
     published_references = texts(_REFERENCES)
     differs = text("Why the two differ, where they do", none=True)
@@ -117,8 +120,8 @@ class LedgerLine(Strict):
 
 
 class SlightLines(Strict):
-    lines = fields.Integer(required=True, metadata=_about("How many lines are not listed one by one"))
-    lr = number("What they do to the odds together", example=0.97)
+    lines = fields.Integer(required=True, metadata=_about("Number of lines that are not listed one by one"))
+    lr = number("What they do to the odds together (ratio)", example=0.97)
 
 
 class DifferentialEntry(Strict):
@@ -139,12 +142,12 @@ class DifferentialEntry(Strict):
 
 
 class MustExclude(Strict):
-    condition = text("Serious condition")
+    condition = text("Serious condition (/v1/conditions/{id})")
     label = text("Its name")
     because = one_of(("red_flag", "probability"), "Why it is listed, whatever its rank")
-    rule = fields.String(metadata=_about("The red flag that suspects it"))
-    probability = fields.Float(metadata=_about("Its posterior"))
-    threshold = fields.Float(metadata=_about("Test threshold that the posterior passes"))
+    rule = fields.String(metadata=_about("The red flag that suspects it (/v1/red-flags/{id})"))
+    probability = fields.Float(metadata=_about("Its posterior, 0 to 1"))
+    threshold = fields.Float(metadata=_about("Test threshold that the posterior passes, 0 to 1"))
 
 
 class ScoreItem(Strict):
@@ -155,9 +158,11 @@ class ScoreItem(Strict):
 
 class ScoreReading(Strict):
     score = text("Score id (/v1/scores/{id}), or a count of items (/v1/derived-words/{id})", example="news2_total")
-    low = number("Lowest possible total")
-    high = number("Highest possible total")
-    range = fields.List(fields.Float(), required=True, metadata=_about("Range of the score"))
+    low = number("Lowest possible total, in points")
+    high = number("Highest possible total, in points")
+    range = fields.List(
+        fields.Float(), required=True, metadata=_about("Lowest and highest total of the score, in points")
+    )
     band = text("Band, once the whole interval lies in it; a count is positive or negative", none=True)
     complete = flag("Whether every item is answered")
     items = many(ScoreItem, "Points item by item")
@@ -170,7 +175,7 @@ class Investigation(Strict):
     label = text("Its name")
     advice = one_of(("order", "consider", "do_not_order"), "What is advised")
     when = text("When, or while what holds", none=True)
-    condition = text("Condition it is for")
+    condition = text("Condition it is for (/v1/conditions/{id})")
     acr = text("ACR appropriateness category", none=True)
     because = text("Why")
     evidence_status = one_of(STATUSES, _STATUS)
@@ -178,7 +183,7 @@ class Investigation(Strict):
 
 
 class SafetyLine(Strict):
-    rule = text("Safety rule", example="X006")
+    rule = text("Safety rule (/v1/safety/{id})", example="X006")
     title = text("What it is about")
     action = one_of(ACTIONS, "exclude, caution, or an instruction that leaves the status as it is")
     severity = one_of(SEVERITIES, "What is at stake")
@@ -191,9 +196,11 @@ class SafetyLine(Strict):
 
 class TogetherLine(Strict):
     with_ = fields.String(
-        required=True, data_key="with", metadata=_about("Treatment that is proposed as well", "duloxetine_oral")
+        required=True,
+        data_key="with",
+        metadata=_about("Treatment that is proposed as well (/v1/treatments/{id})", "duloxetine_oral"),
     )
-    rule = text("Safety rule that the two would fire together", example="X090")
+    rule = text("Safety rule that the two would fire together (/v1/safety/{id})", example="X090")
     action = one_of(ACTIONS, "What the rule asks for; where it excludes, the later entry steps back to caution")
     because = text("Why")
     references = texts(_REFERENCES)
@@ -204,7 +211,7 @@ class LadderEntry(Strict):
     treatment = text("Treatment id (/v1/treatments/{id})", example="ibuprofen_oral")
     label = text("Its name")
     status = one_of(_OFFER_STATES, "What the rules make of it for this person")
-    conditions = texts("Leading conditions that it is for")
+    conditions = texts("Leading conditions that it is for (/v1/conditions/{id})")
     because = text("Why it has this status")
     effect = text("What it does, with the effect size as printed")
     until = text("What would open it, for not_yet", none=True)
@@ -225,12 +232,14 @@ class LadderEntry(Strict):
     references = texts(_REFERENCES)
     safety = many(SafetyLine, "Safety rules that fired")
     together = many(TogetherLine, "Safety rules that it would fire with another entry that is proposed")
-    alternatives = texts("Treatments to offer instead of an excluded one")
+    alternatives = texts(
+        "Treatments to offer instead of an excluded one (/v1/treatments/{id} or /v1/treatment-groups/{id})"
+    )
     no_alternative = text("Why an excluded entry has no alternative", none=True)
 
 
 class RungPart(Strict):
-    rung = fields.Integer(required=True, metadata=_about("0 self-care to 6 surgery"))
+    rung = fields.Integer(required=True, metadata=_about("Rung of the ladder, 0 (self-care) to 6 (surgery)", 1))
     title = text("What the rung holds")
     enter_when = text("When it is entered")
     adequate_trial = text("How long it is tried before it is judged", none=True)
@@ -239,7 +248,7 @@ class RungPart(Strict):
 
 
 class NotRecommended(Strict):
-    treatment = text("Treatment id, where the row is about one", none=True)
+    treatment = text("Treatment id (/v1/treatments/{id}), where the row is about one", none=True)
     label = text("What is advised against")
     row = text("Evidence row")
     because = text("Why")
@@ -254,7 +263,7 @@ class PathwayPart(Strict):
     actions = texts("First actions, in order")
     avoid = texts("What not to do meanwhile")
     within = text("Time limit")
-    also = texts("Further pathways that fit")
+    also = texts("Further pathways that fit (/v1/pathways/{id})")
     evidence_status = one_of(STATUSES, _STATUS)
     references = texts(_REFERENCES)
     statement = text("That the pathway replaces the ladder")
@@ -262,7 +271,7 @@ class PathwayPart(Strict):
 
 class LadderPart(Strict):
     pathway = part(PathwayPart, "In an emergency, what replaces the ladder; else null", none=True)
-    conditions = texts("Leading conditions that the ladder is made for")
+    conditions = texts("Leading conditions that the ladder is made for (/v1/conditions/{id})")
     rungs = many(RungPart, "Conservative to interventional; empty in an emergency")
     not_recommended = many(NotRecommended, "What is advised against, and what to offer instead")
 
@@ -280,7 +289,7 @@ class FollowUpPart(Strict):
 
 
 class ReferralPart(Strict):
-    condition = text("Leading condition")
+    condition = text("Leading condition (/v1/conditions/{id})")
     refer_to = text("To whom")
     when = text("When")
     reached = text("Rungs that primary care climbs itself, or bypass")
@@ -311,7 +320,7 @@ class LeafletPart(Strict):
 
 
 class Question(Strict):
-    finding = text("Finding to ask for", example="urinary_retention")
+    finding = text("Finding to ask for (/v1/findings/{id})", example="urinary_retention")
     question = text("The question in plain language")
     kind = one_of(("history", "examination", "context", "investigation"), "Who or what can answer it")
     why = text("Open must-ask, or how much it tells")
@@ -341,6 +350,77 @@ class Assessment(Strict):
     notices = many(NoticePart, "What was not checked, assumed, left out or contradictory")
 
 
+def pick(name: str, of: type[Schema], *keys: str, **more: fields.Field[Any]) -> type[Schema]:
+    """Some fields of a part of the answer, described as there, and perhaps more."""
+    known = {field.data_key or key: (key, field) for key, field in of().fields.items()}
+    return Strict.from_dict({**{known[key][0]: known[key][1] for key in keys}, **more}, name=name)
+
+
+def _first(schema: type[Schema], key: str, description: str) -> fields.List[Any]:
+    return fields.List(fields.Nested(schema), required=True, data_key=key, metadata=_about(description))
+
+
+SummaryReason = pick("SummaryReason", Reason, "rule", "because", "words", "references")
+SummaryUrgency = pick(
+    "SummaryUrgency",
+    UrgencyPart,
+    *("level", "provisional", "within", "disposition", "actions"),
+    reasons=many(SummaryReason, "The rules that set the level"),
+    open_must_asks=texts("What must be answered before the level is final (/v1/must-ask/{id})"),
+)
+SummaryLine = pick("SummaryLine", LedgerLine, "word", "state", "lr", "grade", "references")
+SummaryCondition = pick(
+    "SummaryCondition",
+    DifferentialEntry,
+    *("condition", "label", "serious", "probability", "likelihood", "root_level"),
+    for_=_first(SummaryLine, "for", "The heaviest three lines that speak for it"),
+    against=many(SummaryLine, "The heaviest three lines that speak against it"),
+)
+SummaryInvestigation = pick("SummaryInvestigation", Investigation, "investigation", "advice", "when", "because")
+SummaryEntry = pick(
+    "SummaryEntry",
+    LadderEntry,
+    *("treatment", "label", "status", "dose"),
+    safety=texts("Safety rules that fired (/v1/safety/{id})"),
+)
+
+
+class SummaryRung(Strict):
+    rung = fields.Integer(required=True, metadata=_about("Rung of the ladder, 0 (self-care) to 6 (surgery)", 1))
+    title = text("What the rung holds")
+    entries = many(SummaryEntry, "The first five that are proposed")
+    more = fields.Integer(required=True, metadata=_about("Number of further entries that are proposed"))
+
+
+class SummaryExcluded(Strict):
+    treatment = text("Treatment that was taken off the ladder (/v1/treatments/{id})", example="ibuprofen_oral")
+    rules = texts("Safety rules that took it off (/v1/safety/{id})")
+
+
+class SummaryLadder(Strict):
+    pathway = part(PathwayPart, "In an emergency, what replaces the ladder; else null", none=True)
+    rungs = many(SummaryRung, "Conservative to interventional, with what is proposed; empty in an emergency")
+    excluded = many(SummaryExcluded, "What was taken off the ladder, and by which rules")
+
+
+class AssessmentSummary(Strict):
+    knowledge = part(KnowledgeStamp, "Which knowledge answered")
+    intended_use = text("What the answer is for, and what it is not")
+    urgency = part(SummaryUrgency, "How soon, where, why, and what is still open")
+    differential = many(SummaryCondition, "The first three conditions, most probable first")
+    must_exclude = many(MustExclude, "Serious conditions to exclude, whatever their rank")
+    investigations = many(SummaryInvestigation, "What to order, and what not to order")
+    treatment_ladder = part(SummaryLadder, "The ladder for this person")
+    follow_up = many(pick("SummaryFollowUp", FollowUpPart, "row", "title", "within"), "When to look again")
+    referral = many(
+        pick("SummaryReferral", ReferralPart, "condition", "refer_to", "when"),
+        "To whom the leading conditions are referred, and when",
+    )
+    leaflet = part(LeafletPart, "A page for the patient; null unless ?leaflet=true", none=True)
+    questions = many(pick("SummaryQuestion", Question, "finding", "question"), "What to ask next, the best first")
+    notices = many(NoticePart, "What was not checked, assumed, left out or contradictory")
+
+
 class ErrorItem(Strict):
     pointer = text("JSON pointer to the value", example="/findings/feever")
     detail = text("What is wrong and how to mend it")
@@ -355,4 +435,8 @@ class Problem(Strict):
     errors = fields.List(fields.Nested(ErrorItem), metadata=_about("One entry for each bad value"))
 
 
-COMPONENTS: Mapping[str, type[Schema]] = {"Assessment": Assessment, "Problem": Problem}
+COMPONENTS: Mapping[str, type[Schema]] = {
+    "Assessment": Assessment,
+    "AssessmentSummary": AssessmentSummary,
+    "Problem": Problem,
+}

@@ -167,7 +167,7 @@ def assessment_schema(
 
     def number(path: str, **kwargs: Any) -> Number:
         low, high = request_fields[path].plausible or (None, None)
-        return Number(low, high, **kwargs, metadata={"description": request_fields[path].note or path})
+        return Number(low, high, **kwargs)
 
     def choice(path: str, **kwargs: Any) -> Text:
         return code(request_fields[path].values, **kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ import rules
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from schemas.assessment import MAX_TEXT, Text, code
-from service import auth, body, catalogue, cors, limits, problems, summary, telemetry
+from service import auth, body, catalogue, cors, limits, openapi, problems, reference, summary, telemetry, versioning
 from service.assess import assess
 from service.settings import Settings
 
@@ -49,6 +50,8 @@ def create_app(
     _assessments(app, known, firing)
     _catalogue(app, known, firing)
     _health(app, firing)
+    versioning.register(app)
+    reference.register(app, partial(openapi.build, known), partial(openapi.example, known, firing))
     return app
 
 

@@ -8,10 +8,38 @@ from functools import cache, partial
 from typing import Any
 
 from rules.knowledge import Knowledge
+from schemas import advice, vocabulary
+from schemas import knowledge as records
+from schemas.about import About, Counts, EngineSize
 from schemas.assessment import unknown_id
 from service.problems import Refusal
 
 Shelf = Mapping[str, dict[str, Any]]
+
+RECORDS: Mapping[str, type] = {
+    "findings": vocabulary.Finding,
+    "observations": vocabulary.Observation,
+    "derived-words": vocabulary.Derived,
+    "must-ask": vocabulary.MustAsk,
+    "conditions": records.Condition,
+    "treatments": records.Treatment,
+    "treatment-groups": vocabulary.TreatmentGroup,
+    "medications": vocabulary.Medication,
+    "red-flags": records.RedFlag,
+    "patterns": records.Pattern,
+    "pathways": records.Pathway,
+    "do-not": records.DoNot,
+    "education": advice.Education,
+    "follow-up": advice.FollowUp,
+    "referral": advice.Referral,
+    "conflicts": advice.Conflict,
+    "measures": advice.Measure,
+    "gates": advice.Gate,
+    "scores": vocabulary.Score,
+    "references": records.Reference,
+    "safety": records.SafetyRule,
+}
+"""Kind -> the record of which an entry is made."""
 
 
 def shelves(knowledge: Knowledge) -> Mapping[str, Callable[[], Shelf]]:
@@ -78,31 +106,39 @@ def entry(kind: str, name: str, shelf: Shelf) -> dict[str, Any]:
     return shelf[name]
 
 
-def about(knowledge: Knowledge, engine: Mapping[str, Any]) -> dict[str, Any]:
-    """Version, hash, size, how it reasons, and what it does not do."""
-    policy = knowledge.policy
-    return {
-        "version": policy.version,
-        "sha256": knowledge.sha256,
-        "intended_use": policy.texts["intended_use"],
-        "counts": {
-            "findings": len(knowledge.findings),
-            "observations": len(knowledge.observations),
-            "derived_words": len(knowledge.derived),
-            "scores": len(knowledge.scores),
-            "conditions_ranked": len(knowledge.ranked),
-            "conditions_known_by_name_only": len(knowledge.conditions) - len(knowledge.ranked),
-            "red_flags": len(knowledge.red_flags),
-            "treatments_encoded": sum(bool(entry.offer) for entry in knowledge.treatments.values()),
-            "safety_rules": len(knowledge.safety_rules),
-            "references": len(knowledge.references),
-        },
-        "engine": dict(engine),
-        "reasoning": _dump(policy.reasoning),
-        "ladder": _dump(policy.ladder),
-        "not_coded": _dump(dict(knowledge.not_coded)),
-        "review": _reviews(knowledge),
-    }
+def about(knowledge: Knowledge, engine: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Version, hash, for whom, how good, size, how it reasons, and what it does not do."""
+    policy, attributes = knowledge.policy, knowledge.source_attributes.attributes
+    counts = Counts(
+        findings=len(knowledge.findings),
+        observations=len(knowledge.observations),
+        derived_words=len(knowledge.derived),
+        scores=len(knowledge.scores),
+        conditions_ranked=len(knowledge.ranked),
+        conditions_known_by_name_only=len(knowledge.conditions) - len(knowledge.ranked),
+        red_flags=len(knowledge.red_flags),
+        treatments_encoded=sum(bool(entry.offer) for entry in knowledge.treatments.values()),
+        safety_rules=len(knowledge.safety_rules),
+        references=len(knowledge.references),
+    )
+    page: dict[str, Any] = _dump(
+        About(
+            version=policy.version,
+            sha256=knowledge.sha256,
+            intended_use=policy.texts["intended_use"],
+            source_attributes=knowledge.source_attributes,
+            inputs_used=(*knowledge.fields, "findings", "observations"),
+            inputs_not_used={row.attribute: row.says for row in attributes if row.used is False},
+            validation=knowledge.validation,
+            counts=counts,
+            engine={concern: EngineSize(**size) for concern, size in engine.items()},
+            reasoning=policy.reasoning,
+            ladder=policy.ladder,
+            not_coded=knowledge.not_coded,
+            review=_reviews(knowledge),
+        )
+    )
+    return page
 
 
 def _reviews(knowledge: Knowledge) -> dict[str, int]:

@@ -521,6 +521,39 @@ contact:
   impaired_unknown: [F-02]
 texts: {intended_use: For clinicians.}
 """,
+    "source_attributes.yaml": """\
+kind: Written by people.
+intended_users: [Clinicians]
+intended_population: Adults
+not_intended: [Patients]
+attributes:
+  - {attribute: bibliographic_citation, says: See the references}
+  - {attribute: developer, says: The maintainers}
+  - {attribute: funding_source, says: None}
+  - {attribute: release_and_revision_dates, says: See released}
+  - {attribute: race, used: false, says: Not used}
+  - {attribute: ethnicity, used: false, says: Not used}
+  - {attribute: language, used: false, says: Not used}
+  - {attribute: sexual_orientation, used: false, says: Not used}
+  - {attribute: gender_identity, used: false, says: Not used}
+  - {attribute: sex, used: false, says: Not used}
+  - {attribute: date_of_birth, used: true, inputs: [patient.age_years], says: The age}
+  - {attribute: social_determinants_of_health, used: false, says: Not used}
+  - {attribute: health_status_assessments, used: true, inputs: [observations], says: Scores}
+released: null
+revised: "2020-02-29"
+""",
+    "validation.yaml": """\
+date: "2020-02-29"
+by: The maintainers
+studies:
+  - id: cases
+    title: Cases
+    limits: Few
+    repeat: make test
+    cases: 2
+    measures: [{id: first, says: Comes first, unit: share, value: 0.5, count: 1, of: 2, interval: [0.09, 0.91]}]
+""",
 }
 """A small complete knowledge base: file -> text. Each kind of rule, and each kind of reference to another, once."""
 

@@ -60,6 +60,9 @@ EVERY = Settings(
 )
 
 
+OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/style.css"}
+
+
 @pytest.fixture(scope="module")
 def closed(knowledge: Knowledge, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """The whole service with four keys and one issuer of tokens."""
@@ -403,19 +406,19 @@ def test_a_key_opens_what_its_scopes_name(asking: FlaskClient, key: str, method:
             assert scope in _refused(response, 403)
 
 
-def test_every_route_but_the_two_probes_needs_a_credential(closed: Flask, asking: FlaskClient) -> None:
+def test_every_route_but_the_open_ones_needs_a_credential(closed: Flask, asking: FlaskClient) -> None:
     seen = set()
     for rule in closed.url_map.iter_rules():
         path = rule.rule.replace("<entry>", "x")
         path = path.replace(path[path.find("<") : path.rfind(">") + 1], "findings") if "<" in path else path
         for method in (rule.methods or set()) - {"HEAD"}:
             response = asking.open(path, method=method)
-            if path in ("/healthz", "/readyz"):
+            if path in OPEN:
                 assert response.status_code == 200
             else:
                 assert response.status_code == 401, (method, path)
             seen.add(path)
-    assert {PATH, "/v1/knowledge", "/v1/findings", "/v1/findings/x", "/metrics", "/healthz", "/readyz"} == seen
+    assert {PATH, "/v1/knowledge", "/v1/findings", "/v1/findings/x", "/metrics", *OPEN} == seen
 
 
 @pytest.mark.parametrize(

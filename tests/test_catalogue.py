@@ -233,7 +233,8 @@ def test_the_knowledge_page_shows_how_it_reasons_and_what_it_leaves_out(client: 
     assert about["ladder"] == policy["ladder"]
     assert about["not_coded"].keys() == _file("vocabulary/not_coded.yaml").keys()
     assert [*about] == [
-        *("version", "sha256", "intended_use", "counts", "engine", "reasoning", "ladder", "not_coded", "review"),
+        *("version", "sha256", "intended_use", "source_attributes", "inputs_used", "inputs_not_used", "validation"),
+        *("counts", "engine", "reasoning", "ladder", "not_coded", "review"),
     ]
 
 

@@ -21,7 +21,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import rules
 from rules.knowledge import Knowledge
-from service import contract
+from schemas import glossary
+from schemas.examples import EXAMPLES
+from service import auth, contract
+from service.describe import is_plain
 from tests.hostile import FULL, hostile
 from tests.presentations import PATH, Reply, random_request
 
@@ -129,22 +132,21 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
     # 503 needs an engine that fails: tests/test_http.py
     # 401, 403 and 429 need settings: tests/test_auth.py, tests/test_limits.py
     described = {int(status) for status in document["paths"][PATH]["post"]["responses"]}
-    assert described == {*bodies, 401, 403, 415, 429, 503}
+    assert described == {*bodies, 401, 403, 415, 429, 500, 503}
     for path, item in document["paths"].items():
         if path != PATH:
             searched = "parameters" in item["get"] and "{id}" not in path
             more = {"404"} if "{id}" in path else {"503"} if path == "/readyz" else {"422"} if searched else set()
-            more |= {"401", "403", "429", "503"} if path not in ("/healthz", "/readyz") else set()
-            assert {*item["get"]["responses"]} == {"200"} | more, path
+            more |= {"401", "403", "429", "503"} if path not in auth.OPEN else set()
+            assert {*item["get"]["responses"]} == {"200", "500"} | more, path
 
 
 def test_every_problem_is_described_as_one(document: dict[str, Any]) -> None:
-    for path, item in document["paths"].items():
-        plain = "text/plain" if path == "/metrics" else "application/json"
+    for item in document["paths"].values():
         for operation in item.values():
             for status, response in operation["responses"].items():
-                kind = plain if status == "200" else "application/problem+json"
-                assert [*response["content"]] == [kind]
+                kind = "application/problem+json"
+                assert ([*response["content"]] == [kind]) == (status != "200")
                 if status != "200":
                     assert response["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}
 
@@ -246,6 +248,129 @@ def test_the_words_of_the_document_are_those_of_the_knowledge_at_hand(knowledge:
     observed = other["components"]["schemas"]["AssessmentRequest"]["properties"]["observations"]
     assert {*observed["properties"]} == {*fewer}
     assert observed["additionalProperties"] is False
+
+
+def _properties(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property of every component, those inside others too, as (Component.property, schema)."""
+    queue = [*document["components"]["schemas"].items()]
+    while queue:
+        name, schema = queue.pop()
+        for key, field in schema.get("properties", {}).items():
+            yield f"{name}.{key}", field
+            queue.append((f"{name}.{key}", field))
+        queue += [
+            (f"{name}[]", schema[key])
+            for key in ("items", "additionalProperties")
+            if schema.get(key) is not None and isinstance(schema[key], dict)
+        ]
+
+
+def test_every_field_says_what_it_is(document: dict[str, Any]) -> None:
+    fields = dict(_properties(document))
+    assert len(fields) > 600
+    assert [name for name, field in fields.items() if len(field.get("description", "")) < 3] == []
+
+
+UNIT = re.compile(
+    r"\b(0 to \d|years|days|weeks|hours|per cent|points|number of|unit|ratio|probability|status)\b|\(.+\)$",
+    re.IGNORECASE,
+)
+"""A unit in words; an observation has it in brackets at the end."""
+
+
+def test_every_number_says_its_unit(document: dict[str, Any]) -> None:
+    numbers = {
+        name: field["description"]
+        for name, field in _properties(document)
+        if {"number", "integer"} & {*_kinds(field), *_kinds(field.get("items", {}))}
+    }
+    assert len(numbers) > 130
+    units = _yaml("rules/vocabulary/observations.yaml")
+    unitless = {f"AssessmentRequest.observations.{name}" for name, entry in units.items() if not entry.get("unit")}
+    assert {name for name, text in numbers.items() if not UNIT.search(text)} - unitless == set()
+
+
+def _kinds(field: dict[str, Any]) -> set[str]:
+    kinds = field.get("type", [])
+    return {kinds} if isinstance(kinds, str) else {*kinds}
+
+
+def test_every_plain_field_has_an_example_that_its_own_schema_accepts(document: dict[str, Any]) -> None:
+    wrong, shown = [], 0
+    for name, schema in document["components"]["schemas"].items():
+        for key, field in schema["properties"].items():
+            if is_plain(field):
+                examples = field.get("examples", [])
+                shown += len(examples)
+                if not examples or not all(Draft202012Validator(field).is_valid(each) for each in examples):
+                    wrong.append(f"{name}.{key}")
+    assert wrong == []
+    assert shown > 400
+
+
+def test_every_word_of_the_glossary_and_every_example_is_of_use(document: dict[str, Any]) -> None:
+    """What stands there for a field that no longer exists would never be seen to be wrong."""
+    schemas = document["components"]["schemas"]
+    full = {f"{name}.{key}" for name, schema in schemas.items() for key in schema["properties"]}
+    assert {key for key in glossary.FIELDS if key not in full | {name.partition(".")[2] for name in full}} == set()
+    assert glossary.COMPONENTS.keys() - schemas.keys() == set()
+    assert EXAMPLES.keys() - full == set()
+
+
+def test_an_id_says_where_it_resolves_and_that_is_a_route(document: dict[str, Any]) -> None:
+    named = {
+        place for _, field in _properties(document) for place in re.findall(r"/v1/[\w-]+/{id}", field["description"])
+    }
+    assert len(named) >= 10
+    assert named <= document["paths"].keys()
+    ids = {"condition", "conditions", "treatment", "treatments", "references", "finding", "findings", "rule"}
+    parts = ("Summary", "Counts.", "Gate.", "Concludes.")
+    silent = {
+        name
+        for name, field in _properties(document)
+        if name.rpartition(".")[2] in ids and "/v1/" not in field["description"] and not name.startswith(parts)
+    }
+    assert silent == set()
+
+
+def test_no_answer_is_a_bare_object(document: dict[str, Any]) -> None:
+    bare = [
+        path
+        for path, item in document["paths"].items()
+        for operation in item.values()
+        for kind, content in operation["responses"]["200"]["content"].items()
+        if kind == "application/json" and content["schema"] == {"type": "object"}
+    ]
+    assert bare == ["/openapi.json"]
+
+
+def test_every_answer_of_every_route_keeps_to_its_own_schema(client: FlaskClient, document: dict[str, Any]) -> None:
+    """Whole lists and every entry; the lists of the catalogue are short."""
+    wrong, seen = [], 0
+    for path, item in document["paths"].items():
+        content = item.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if name:
+            kind = path.removesuffix("/{id}")
+            ids = [row["id"] for row in client.get(kind).get_json()["items"]] if kind != path else [""]
+            validator = _validator(document, name)
+            for entry in ids:
+                seen += 1
+                found = _complaints(validator, client.get(path.replace("{id}", entry)).get_json())
+                wrong += [f"{path} {entry} {each}" for each in found]
+    assert wrong == []
+    assert seen > 2000
+
+
+def test_the_short_form_keeps_to_its_own_schema_and_to_no_other(
+    client: FlaskClient, replies: list[Reply], document: dict[str, Any]
+) -> None:
+    short, full = _validator(document, "AssessmentSummary"), _validator(document, "Assessment")
+    for reply in replies[::9]:
+        answer = client.post(f"{PATH}?detail=summary&leaflet=true", json=reply.request).get_json()
+        assert _complaints(short, answer) == []
+        assert not full.is_valid(answer)
+        assert not short.is_valid(reply.answer)
 
 
 def test_no_anchor_and_no_alias_stands_in_the_file() -> None:

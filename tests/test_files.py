@@ -19,6 +19,7 @@ from tests.support import KNOWLEDGE, complaints, edited, line_with, without, wri
 
 FINDINGS, DRUGS = "vocabulary/findings.yaml", "vocabulary/medications.yaml"
 FLAG, RUNGS, DEFAULT = "red_flags/suspected_infection.yaml", "rungs.yaml", "default_urgency.yaml"
+ABOUT = ("source_attributes.yaml", "validation.yaml")
 
 
 def written(folder: Path, text: str | bytes) -> Path:
@@ -48,7 +49,7 @@ def test_every_rule_file_of_the_repository_is_read_by_some_loader(knowledge: Kno
     folders = ("conditions", "red_flags", "patterns", "treatments", "safety", "pathways")
     entries = {rules.HERE / kind / f"{name}.yaml" for kind in folders for name in getattr(knowledge, kind)}
     tables = {rules.HERE / "vocabulary" / f"{name}.yaml" for name in FILES}
-    single = {rules.HERE / name for name in ("policy.yaml", "references.yaml", RUNGS, DEFAULT)}
+    single = {rules.HERE / name for name in ("policy.yaml", "references.yaml", RUNGS, DEFAULT, *ABOUT)}
     lists = ("do_not", "education", "follow_up", "referral", "conflicts", "measures", "gates", "leaflet")
     advice = {rules.HERE / "advice" / f"{name}.yaml" for name in lists}
     names = {rules.HERE / "vocabulary" / f"{name}.yaml" for name in ("medication_names", "common_medications")}

@@ -14,8 +14,8 @@ from service import jwks, problems
 from service.settings import ANONYMOUS, SCOPES, Settings
 from service.tokens import INVALID, MALFORMED, BadToken, Verifier
 
-OPEN = ("/healthz", "/readyz")
-"""Paths that need no credential: the probes of an orchestrator have none."""
+OPEN = ("/healthz", "/readyz", "/docs", "/docs/style.css", "/openapi.json")
+"""Paths that need no credential: the probes of an orchestrator have none, and the contract is public."""
 NEEDS = (("/metrics", "metrics"), ("/v1/assessments", "assess"), ("/v1", "knowledge"))
 """Path, and everything below it -> the scope that it needs; the first that fits."""
 OTHERWISE = "knowledge"
