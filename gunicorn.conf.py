@@ -16,4 +16,4 @@ limit_request_line = 4094
 limit_request_fields = 60
 limit_request_field_size = 8190
 accesslog = None
-no_control_socket = True
+control_socket_disable = True
