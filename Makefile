@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test fuzz check evaluate bench serving faults hostile load-soak proof soak mutation ladders openapi lock clean
+.PHONY: run test fuzz check evaluate bench serving faults hostile load-soak proof soak mutation ladders sbom openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
@@ -27,6 +27,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/audit.py
 
 # accuracy on a case file or a folder of them; the last line is one JSON object
 CASES ?= tests/cases
@@ -88,6 +89,11 @@ $(VENV)/.mutation: requirements/mutation.txt $(VENV)/.dev
 # the page of ten ladders
 ladders: $(VENV)/.dev
 	$(BIN)/python -m tests.ladders_page
+
+# what the service is made of, as CycloneDX, from the locked runtime requirements
+sbom: $(VENV)/.dev
+	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+	  --output-reproducible --output-format JSON --output-file sbom.cdx.json
 
 openapi: $(VENV)/.runtime
 	$(BIN)/python -m service.contract
