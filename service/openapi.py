@@ -15,7 +15,7 @@ from schemas import answer
 from schemas.about import About
 from schemas.assessment import MAX_ENTRIES, MAX_TEXT, Answers, KnownId, Observations, Short
 from schemas.parts import Number
-from service import auth, catalogue, records, summary, versioning
+from service import auth, catalogue, records, summary, trace, versioning
 from service.assess import assess
 from service.describe import described
 
@@ -67,6 +67,12 @@ _SECURITY_SCHEMES = {
     },
 }
 _CHALLENGE = {"WWW-Authenticate": {"description": "What is needed (RFC 6750)", "schema": {"type": "string"}}}
+_REQUEST_ID = {
+    "description": "The id of this request in the log: the one that was sent if it is such a token, else a new one",
+    "required": True,
+    "schema": {"type": "string", "pattern": f"^{trace.REQUEST_ID.pattern}$"},
+    "example": "a65794ea0f1acc1af5d11eee44768ee8",
+}
 _WAIT = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}}
 
 
@@ -100,8 +106,10 @@ def build(knowledge: Knowledge) -> dict[str, Any]:
     _operation(spec)
     for name, scheme in _SECURITY_SCHEMES.items():
         spec.components.security_scheme(name, scheme)
+    spec.components.header("RequestId", _REQUEST_ID)
     document: dict[str, Any] = spec.to_dict()
     _secure(document)
+    _named(document)
     _found_by(document["components"]["schemas"]["Finding"])
     described(document["components"]["schemas"])
     versioning.mark(document["paths"])
@@ -141,6 +149,15 @@ _COMPONENTS: Mapping[str, dict[str, Any]] = {
     },
     "Health": {**_STATE, "properties": {"status": {"type": "string", "enum": ["alive", "ready"]}}},
 }
+
+
+def _named(document: dict[str, Any]) -> None:
+    """The request id, which every response has."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                named = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
+                response["headers"] = named | response.get("headers", {})
 
 
 def _found_by(finding: dict[str, Any]) -> None:

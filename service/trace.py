@@ -6,7 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _MEMBER = re.compile(
     r"(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"  # key, or tenant@system
@@ -28,7 +28,7 @@ class Trace:
 
 def request_id(sent: str | None) -> str:
     """The id that was sent, if it is a plain token; else a new one."""
-    return sent if sent and _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    return sent if sent and REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
 
 
 def read(parent: str | None, state: str | None) -> Trace | None:

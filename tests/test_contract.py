@@ -146,6 +146,7 @@ def test_every_problem_is_described_as_one(document: dict[str, Any]) -> None:
         for operation in item.values():
             for status, response in operation["responses"].items():
                 kind = "application/problem+json"
+                assert response["headers"]["X-Request-ID"] == {"$ref": "#/components/headers/RequestId"}
                 assert ([*response["content"]] == [kind]) == (status != "200")
                 if status != "200":
                     assert response["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}
