@@ -383,3 +383,9 @@ def test_the_development_cases_are_answered_as_well_as_the_release_says(knowledg
     assert len(emergencies) == 12
     assert [found.id for found in emergencies if found.given < SAME_DAY] == []
     assert json.loads([*report(outcomes, RANKS)][-1])["missed_emergencies"] == 0
+
+
+def test_cases_that_nobody_has_coded_are_named_and_nothing_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "told.yaml").write_text("[{id: told-45m, presentation: Back pain for a week}]", encoding="utf-8")
+    with pytest.raises(SystemExit, match="told-45m"):
+        main([str(tmp_path)])
