@@ -12,7 +12,7 @@ from marshmallow import Schema
 from rules.drugs import DrugNames
 from rules.evidence import Composite, Entry, Evidence, entropy, weigh
 from rules.logic import Antecedent, antecedents, minimal
-from rules.words import Facts, Trial, Vocabulary, Words
+from rules.words import Facts, Trial, Vocabulary, Words, base
 from schemas import about, advice
 from schemas import knowledge as records
 from schemas import vocabulary as words
@@ -105,7 +105,7 @@ class Knowledge:
         return frozenset((*self.fields, *(f"observations.{name}" for name in self.observations)))
 
     @cached_property
-    def likelihoods(self) -> Mapping[str, Mapping[str, float]]:
+    def likelihoods(self) -> Mapping[str, dict[str, float]]:
         """Ranked condition -> word -> P(present | condition), drawn into the clip; a word without a row is left out."""
         low, high = self.policy.reasoning.clip
         return {
@@ -117,12 +117,42 @@ class Knowledge:
     def weights(self) -> Mapping[str, Mapping[Evidence, Entry]]:
         """Ranked condition -> evidence -> what it weighs there."""
         background = self.conditions[self.policy.reasoning.background]
-        return {name: weigh(condition, background, self.likelihoods) for name, condition in self.ranked.items()}
+        return {
+            name: weigh(condition, background, self.likelihoods, self.composites, self.groups_of)
+            for name, condition in self.ranked.items()
+        }
 
     @cached_property
-    def uncertainties(self) -> Mapping[str, Mapping[str, float]]:
-        """Ranked condition -> word -> entropy in bits of whether it is present."""
-        return {name: {word: entropy(f) for word, f in rows.items()} for name, rows in self.likelihoods.items()}
+    def weighed_by(self) -> Mapping[Evidence, tuple[tuple[str, Entry], ...]]:
+        """Evidence -> every ranked condition in which it weighs something, with what it weighs there."""
+        found: dict[Evidence, list[tuple[str, Entry]]] = {}
+        for name, entries in self.weights.items():
+            for evidence, entry in entries.items():
+                found.setdefault(evidence, []).append((name, entry))
+        return {evidence: tuple(entries) for evidence, entries in found.items()}
+
+    @cached_property
+    def answering(self) -> Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+        """Finding -> P(present | condition), and the uncertainty of the answer in bits, by place among the ranked.
+
+        Where a condition has no row, the background's counts.
+        """
+        unsaid = self.likelihoods[self.policy.reasoning.background]
+        found = {}
+        for word in self.evidence_words & unsaid.keys() & self.findings.keys():
+            frequencies = tuple(rows.get(word, unsaid[word]) for rows in self.likelihoods.values())
+            found[word] = (frequencies, tuple(map(entropy, frequencies)))
+        return found
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Ranked condition -> its place in tables by condition."""
+        return {name: place for place, name in enumerate(self.ranked)}
+
+    @cached_property
+    def askable(self) -> Mapping[str, frozenset[str]]:
+        """Ranked condition -> the findings that it has a row for."""
+        return {name: frozenset(rows.keys() & self.findings.keys()) for name, rows in self.likelihoods.items()}
 
     @cached_property
     def safety_rules(self) -> Mapping[str, tuple[records.SafetyRule, tuple[str, ...]]]:
@@ -164,13 +194,18 @@ class Knowledge:
                 tables[concern].setdefault(antecedent, []).append(conclusion)
         for antecedent, rule in self._interactions():
             tables["together"].setdefault(antecedent, []).append(Conclusion("safety", rule))
-        for word in self.evidence_words:
+        for word in self._in_order(self.evidence_words):
             tables["evidence"][frozenset({word})] = [Conclusion("present", word)]
             tables["evidence"][frozenset({f"absent:{word}"})] = [Conclusion("absent", word)]
         return {
             concern: {antecedent: tuple(found) for antecedent, found in table.items()}
             for concern, table in tables.items()
         }
+
+    def _in_order(self, words: Collection[str]) -> list[str]:
+        """As in the vocabulary, where what is asked together stands together."""
+        place = {name: number for number, name in enumerate((*self.findings, *self.derived, *self.scores))}
+        return sorted(words, key=lambda word: (place[base(word)], word))
 
     def _interactions(self) -> Iterator[tuple[Antecedent, str]]:
         """What a safety rule still needs once the drugs of an entry are taken, with `with:` that entry."""
@@ -290,13 +325,19 @@ class Knowledge:
     @cached_property
     def reach(self) -> Mapping[str, str]:
         """Must-ask item -> the highest level of any rule that reads one of its findings."""
+        return {item: level for item, (level, _) in self.reaching.items()}
+
+    @cached_property
+    def reaching(self) -> Mapping[str, tuple[str, tuple[Antecedent, ...]]]:
+        """Must-ask item -> the highest level of any rule that reads one of its findings, and what fires it there."""
         ranks = {level: entry.rank for level, entry in self.levels.items()}
         lowest = min(ranks, key=lambda level: ranks[level])
-        reached = {
-            item: [level for finding in entry.findings for _, level in self.urgency_readers[finding]]
-            for item, entry in self.must_ask.items()
-        }
-        return {item: max(found, key=lambda level: ranks[level], default=lowest) for item, found in reached.items()}
+        found = {}
+        for item, entry in self.must_ask.items():
+            readers = [reader for finding in entry.findings for reader in self.urgency_readers[finding]]
+            top = max((level for _, level in readers), key=lambda level: ranks[level], default=lowest)
+            found[item] = (top, tuple(antecedent for antecedent, level in readers if level == top))
+        return found
 
     @cached_property
     def urgency_readers(self) -> Mapping[str, tuple[tuple[Antecedent, str], ...]]:

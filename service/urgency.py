@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from rules.grounds import grounds, openers
@@ -124,11 +125,9 @@ def _open(level: str, presentation: Presentation, knowledge: Knowledge) -> tuple
 
 def _danger(item: str, presentation: Presentation, knowledge: Knowledge) -> tuple[int, int]:
     """How far a present finding of the item could move the level, and how little else that would need."""
-    reading = [row for finding in knowledge.must_ask[item].findings for row in knowledge.urgency_readers[finding]]
-    return min(
-        ((-_rank(level, knowledge), len(antecedent - presentation.literals)) for antecedent, level in reading),
-        default=(0, 0),
-    )
+    level, antecedents = knowledge.reaching[item]
+    held = presentation.literals
+    return -_rank(level, knowledge), min([len(antecedent - held) for antecedent in antecedents], default=0)
 
 
 def _default(presentation: Presentation, knowledge: Knowledge) -> DefaultLevel:
@@ -245,13 +244,13 @@ def _would_change(
     rank, held, state = _rank(level, knowledge), presentation.literals, presentation.words.state
     missing: dict[str, set[str]] = {}
     near: dict[str, int] = {}
+    opening = cache(lambda literal: openers(literal, state, knowledge.vocabulary))
     for antecedent, to, rule in knowledge.urgency_antecedents:
         if _rank(to, knowledge) <= rank:
             break
-        lacking = sorted(antecedent - held)
-        opening = openers(lacking[0], state, knowledge.vocabulary) if len(lacking) == 1 else frozenset()
-        if opening:
-            missing.setdefault(rule, set()).update(opening)
+        lacking = antecedent - held
+        if len(lacking) == 1 and (found := opening(*lacking)):
+            missing.setdefault(rule, set()).update(found)
             near[rule] = max(near.get(rule, 0), len(words_of(antecedent)))
     flags = sorted(
         (knowledge.red_flags[rule] for rule in missing),
