@@ -50,7 +50,8 @@ class _Partition:
 
     name: str
     handle: int
-    reads: frozenset[str]
+    reads: Mapping[str, str]
+    """Literal -> how it stands in a fact, in alphabetical order."""
     keys: frozenset[str]
     """Each of its rules needs one of these; where none is held, none of them can fire and no session is opened."""
     rules: tuple[Antecedent, ...]
@@ -90,12 +91,7 @@ class Engine:
             if self.broken:
                 raise EngineFault(self.broken)
             try:
-                fired = [
-                    rule
-                    for part in parts
-                    if not part.keys.isdisjoint(held)
-                    for rule in self._session(part, held & part.reads)
-                ]
+                fired = [rule for part in parts if not part.keys.isdisjoint(held) for rule in self._session(part, held)]
             except EngineFault as fault:
                 self.broken = str(fault)
                 raise
@@ -140,7 +136,7 @@ class Engine:
         part = _Partition(
             name=name,
             handle=durable.create_ruleset(name, json.dumps(definition)),
-            reads=frozenset().union(*rules),
+            reads={literal: f'"{literal}":1,' for literal in sorted(frozenset().union(*rules))},
             keys=frozenset(key for key, _ in keyed),
             rules=rules,
             prefix="".join(f'"g{number}":1,' for number in range(markers)),
@@ -149,8 +145,8 @@ class Engine:
         self._run(part, '"warm up":1,')
         return part
 
-    def _session(self, part: _Partition, literals: Collection[str]) -> list[Antecedent]:
-        body = part.prefix + "".join(f'"{literal}":1,' for literal in sorted(literals))
+    def _session(self, part: _Partition, held: Collection[str]) -> list[Antecedent]:
+        body = part.prefix + "".join([text for literal, text in part.reads.items() if literal in held])
         return [part.rules[int(name[1:])] for name in self._run(part, body)]
 
     def _run(self, part: _Partition, body: str) -> list[str]:
@@ -159,7 +155,7 @@ class Engine:
             try:
                 code, offset = durable.assert_fact(part.handle, f'{{{body}"sid":"{session}"}}')
                 if code == _OK:
-                    return list(_firings(part.handle, offset))
+                    return _firings(part.handle, offset)
                 if code == _NOT_HANDLED:
                     return []
                 if code != _OBSERVED:
@@ -169,17 +165,17 @@ class Engine:
         raise EngineFault(f"a fresh session of {part.name} was called a duplicate twice")
 
 
-def _firings(handle: int, offset: int) -> Iterator[str]:
+def _firings(handle: int, offset: int) -> list[str]:
     """Names of the rules that fire, in the engine's order: its messages look like {"r12":{...}}."""
+    names: list[str] = []
     started = durable.start_action_for_state(handle, offset)
     message = started[1] if started else None
-    for _ in range(MAX_FIRINGS):
-        if not message:
-            return
-        yield message[2 : message.index('"', 2)]
+    while message:
+        if len(names) == MAX_FIRINGS:
+            raise EngineFault(f"more than {MAX_FIRINGS} firings")
+        names.append(message[2 : message.index('"', 2)])
         message = durable.complete_and_start_action(handle, offset)
-    if message:
-        raise EngineFault(f"more than {MAX_FIRINGS} firings")
+    return names
 
 
 def _delete(part: _Partition, session: str) -> None:

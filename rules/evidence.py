@@ -23,6 +23,8 @@ class Composite(NamedTuple):
     parts: frozenset[str]
     replaces: frozenset[str]
     """Words that a validated composite switches off besides its own parts."""
+    validated: bool
+    """It always replaces its parts; another one stands only where it says more than they do together."""
 
 
 class Entry(NamedTuple):
@@ -70,11 +72,13 @@ def weigh(
     here = {*condition.frequencies, *made}
     found: dict[Evidence, Entry] = {}
 
-    def enter(word: str, present: bool, lr: float, f: float | None, b: float | None, row: Frequency | Published) -> None:
+    def enter(
+        word: str, present: bool, lr: float, f: float | None, b: float | None, row: Frequency | Published
+    ) -> None:
         groups = tuple((group, lr > 1) for group in groups_of(word))
         whole = composites.get(word)
         if whole:
-            whole = Composite(whole.place, whole.parts & here, whole.replaces & here - {word})
+            whole = whole._replace(parts=whole.parts & here, replaces=(whole.replaces & here) - {word})
             whole = whole if whole.parts or whole.replaces else None
         weight = math.log(lr)
         order = (-abs(weight), word)

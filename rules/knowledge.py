@@ -194,7 +194,7 @@ class Knowledge:
                 tables[concern].setdefault(antecedent, []).append(conclusion)
         for antecedent, rule in self._interactions():
             tables["together"].setdefault(antecedent, []).append(Conclusion("safety", rule))
-        for word in self._in_order(self.evidence_words):
+        for word in self.in_order(self.evidence_words):
             tables["evidence"][frozenset({word})] = [Conclusion("present", word)]
             tables["evidence"][frozenset({f"absent:{word}"})] = [Conclusion("absent", word)]
         return {
@@ -202,10 +202,13 @@ class Knowledge:
             for concern, table in tables.items()
         }
 
-    def _in_order(self, words: Collection[str]) -> list[str]:
+    def in_order(self, words: Iterable[str]) -> list[str]:
         """As in the vocabulary, where what is asked together stands together."""
-        place = {name: number for number, name in enumerate((*self.findings, *self.derived, *self.scores))}
-        return sorted(words, key=lambda word: (place[base(word)], word))
+        return sorted(words, key=lambda word: (self._order[base(word)], word))
+
+    @cached_property
+    def _order(self) -> Mapping[str, int]:
+        return {name: place for place, name in enumerate((*self.findings, *self.derived, *self.scores))}
 
     def _interactions(self) -> Iterator[tuple[Antecedent, str]]:
         """What a safety rule still needs once the drugs of an entry are taken, with `with:` that entry."""
@@ -306,7 +309,7 @@ class Knowledge:
             for word in self.evidence_words
         ]
         return {
-            word: Composite(place, parts | self._bands_beside(word, parts), off)
+            word: Composite(place, parts | self._bands_beside(word, parts), off, bool(off))
             for place, (_, _, word, parts, off) in enumerate(sorted(made, key=lambda row: row[:3]))
             if parts or off
         }
@@ -323,20 +326,41 @@ class Knowledge:
         return tuple(sorted(found, key=lambda row: (-self.levels[row[1]].rank, sorted(row[0]), row[2])))
 
     @cached_property
+    def urgency_places(self) -> Mapping[str, tuple[int, ...]]:
+        """Literal -> the places in `urgency_antecedents` that read it."""
+        found: dict[str, list[int]] = {}
+        for place, (antecedent, *_) in enumerate(self.urgency_antecedents):
+            for literal in antecedent:
+                found.setdefault(literal, []).append(place)
+        return {literal: tuple(places) for literal, places in found.items()}
+
+    @cached_property
+    def stronger(self) -> Mapping[str, int]:
+        """Level -> how many of `urgency_antecedents`, from the first, lead above it."""
+        ranks = [self.levels[level].rank for _, level, _ in self.urgency_antecedents]
+        return {name: sum(rank > level.rank for rank in ranks) for name, level in self.levels.items()}
+
+    @cached_property
     def reach(self) -> Mapping[str, str]:
         """Must-ask item -> the highest level of any rule that reads one of its findings."""
         return {item: level for item, (level, _) in self.reaching.items()}
 
     @cached_property
-    def reaching(self) -> Mapping[str, tuple[str, tuple[Antecedent, ...]]]:
-        """Must-ask item -> the highest level of any rule that reads one of its findings, and what fires it there."""
-        ranks = {level: entry.rank for level, entry in self.levels.items()}
-        lowest = min(ranks, key=lambda level: ranks[level])
+    def reaching(self) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+        """Must-ask item -> the highest level of any rule that reads one of its findings, and what fires it there.
+
+        What fires it are places in `urgency_antecedents`.
+        """
+        lowest = min(self.levels, key=lambda level: self.levels[level].rank)
         found = {}
         for item, entry in self.must_ask.items():
-            readers = [reader for finding in entry.findings for reader in self.urgency_readers[finding]]
-            top = max((level for _, level in readers), key=lambda level: ranks[level], default=lowest)
-            found[item] = (top, tuple(antecedent for antecedent, level in readers if level == top))
+            reading = [
+                (place, level)
+                for place, (antecedent, level, _) in enumerate(self.urgency_antecedents)
+                if not self._read_by(antecedent).isdisjoint(entry.findings)
+            ]
+            top = reading[0][1] if reading else lowest  # the strongest level comes first
+            found[item] = (top, tuple(place for place, level in reading if level == top))
         return found
 
     @cached_property
@@ -344,10 +368,13 @@ class Knowledge:
         """Finding -> (antecedent, level) of every urgency rule that reads it, directly or through another word."""
         readers: dict[str, list[tuple[Antecedent, str]]] = {finding: [] for finding in self.findings}
         for antecedent, level, _ in self.urgency_antecedents:
-            read = {part for literal in antecedent for part in (literal, *self.parts(literal))}
-            for finding in read & readers.keys():
+            for finding in self._read_by(antecedent) & readers.keys():
                 readers[finding].append((antecedent, level))
         return {finding: tuple(found) for finding, found in readers.items()}
+
+    def _read_by(self, antecedent: Antecedent) -> frozenset[str]:
+        """The literals of an antecedent and the words that they are made of."""
+        return frozenset(part for literal in antecedent for part in (literal, *self.parts(literal)))
 
     def lines(self) -> Iterator[tuple[str, Conclusion, tuple[Line, ...]]]:
         """Every rule of the rule language as (concern, conclusion, lines)."""

@@ -7,7 +7,7 @@ is its frequency in the condition over its frequency in ordinary mechanical back
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -187,11 +187,11 @@ def _composite_or_items(entries: list[Entry]) -> list[Entry]:
         return entries
     chosen = {entry.word: entry for entry in entries}
     # Validated composites first, then the small before the large, so that no item is weighed at two depths.
-    for (_, parts, replaces), entry in sorted(composites, key=lambda each: each[0].place):
+    for (_, parts, replaces, validated), entry in sorted(composites, key=lambda each: each[0].place):
         if entry.word not in chosen or (parts.isdisjoint(chosen) and replaces.isdisjoint(chosen)):
             continue
         items = [chosen[part] for part in parts | replaces if part in chosen]
-        if not replaces and abs(entry.weight) <= abs(math.fsum([item.weight for item in items])):
+        if not validated and abs(entry.weight) <= abs(math.fsum([item.weight for item in items])):
             items = [entry]
         for item in items:
             del chosen[item.word]

@@ -57,9 +57,10 @@ def _gains(top: Sequence[Ranked], presentation: Presentation, knowledge: Knowled
     places = [knowledge.places[item.condition.id] for item in top]
     # Where only the background has a row, the answer is equally likely in all and tells nothing.
     telling = [item for item in top if item.condition.id != knowledge.policy.reasoning.background]
-    literals, unknown = presentation.literals, presentation.unknown
-    for finding in sorted({word for item in telling for word in knowledge.askable[item.condition.id]}):
-        if finding in literals or f"absent:{finding}" in literals or finding in unknown:
+    literals = presentation.literals
+    asked = frozenset().union(*(knowledge.askable[item.condition.id] for item in telling))
+    for finding in asked - literals - presentation.unknown:
+        if f"absent:{finding}" in literals:
             continue
         frequencies, uncertainties = knowledge.answering[finding]
         chance = sum(map(mul, weights, map(frequencies.__getitem__, places)))
