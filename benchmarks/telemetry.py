@@ -16,7 +16,8 @@ import orjson
 from flask.testing import FlaskClient
 
 import rules
-from benchmarks.bench import CASES, paired
+from benchmarks.firing import CASES
+from benchmarks.rounds import clocked, paired
 from rules.engine import Engine
 from service import create_app, logs, metrics
 from service.evaluate import read_cases

@@ -1,0 +1,82 @@
+"""The steps of one request as a table: `python -m benchmarks.bench steps`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+import orjson
+
+from benchmarks.firing import CASES
+from benchmarks.rounds import Row, missing, spread
+from benchmarks.steps import EXPECTED, Clock, take, timers
+from rules.engine import Engine
+from rules.knowledge import Knowledge
+from service import create_app, logs, metrics
+from service.evaluate import read_cases
+
+PART = "steps"
+ROUNDS = 15
+PATH = "/v1/assessments"
+
+
+@contextmanager
+def door(knowledge: Knowledge, engine: Engine, query: str = "") -> Iterator[Callable[[bytes], object]]:
+    """The whole application without a server: its log goes to the null device, its numbers to files as in a worker."""
+    with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        metrics.share(directory)
+        logs.configure()
+        app = create_app(knowledge, engine)
+        with redirect_stdout(nowhere):
+
+            def send(body: bytes) -> object:
+                asked = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": "application/json"}
+                environ = _environ(asked, body, query)
+                answer = app.wsgi_app(environ, lambda *_: None)  # type: ignore[arg-type,return-value]
+                return b"".join(answer)
+
+            yield send
+
+
+def _environ(asked: dict[str, object], body: bytes, query: str) -> dict[str, object]:
+    import io  # noqa: PLC0415
+
+    return {
+        **asked,
+        "PATH_INFO": PATH,
+        "SCRIPT_NAME": "",
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(body)),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+def rows(knowledge: Knowledge, engine: Engine) -> Iterator[Row]:
+    """Each step of the full answer, the costliest first, then the total; steps that were not found are said."""
+    bodies = [orjson.dumps(case["request"]) for case in read_cases(CASES)]
+    for detail in ("full", "summary"):
+        clock = Clock()
+        with timers(clock, engine) as gone, door(knowledge, engine, f"detail={detail}") as send:
+            found = take(clock, send, bodies, ROUNDS)
+        total = spread(map(sum, zip(*found.values(), strict=True)))
+        for step, taken in sorted(found.items(), key=lambda item: -spread(item[1]).median):
+            value = spread(taken)
+            yield Row(PART, f"{detail}: {step}", value, "us", note=f"{value.median / total.median:.1%}")
+        yield Row(PART, f"{detail}: all", total, "us")
+        for step in [*gone, *(step for step in EXPECTED if step not in found and step not in gone)]:
+            if step != "shorten":
+                yield missing(PART, f"{detail}: {step}", "no function of that name is called any more")
