@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.bars import BARS
 
-ROUNDS = 15
+FEWEST, MOST = 5, 25
+SECONDS = 8
 Side = Callable[[], float]
 """Does one round and says how long it took."""
 
@@ -79,14 +80,15 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(median, low, high)
 
 
-def paired(first: Side, second: Side, rounds: int = ROUNDS) -> Paired:
-    """Measure two sides in turn, after one round of each that does not count."""
+def paired(first: Side, second: Side, seconds: float = SECONDS) -> Paired:
+    """Measure two sides in turn for so many seconds, after one round of each that does not count."""
     first(), second()
     gc.collect()
     gc.freeze()  # what earlier rows left in memory is not searched through again and again while this one is timed
-    pairs = []
-    for number in range(rounds):
-        if number % 2:
+    pairs: list[tuple[float, float]] = []
+    until = time.monotonic() + seconds
+    while len(pairs) < FEWEST or (len(pairs) < MOST and time.monotonic() < until):
+        if len(pairs) % 2:
             later, sooner = second(), first()
             pairs.append((sooner, later))
         else:
