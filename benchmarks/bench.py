@@ -1,28 +1,80 @@
-"""Speed as ratios taken in one run, the two sides in turn: `make bench`, or one part: `python -m benchmarks.bench engine`.
+"""Speed as ratios taken in one run, the two sides in turn: `make bench`; one part: `python -m benchmarks.bench engine`.
 
-Absolute times depend on the machine; the ratios are what to quote. How to read it: docs/speed.md.
+Absolute times depend on the machine; the ratios are what to quote. How to read it: docs/speed.md. The whole run writes
+results.json; a part only prints. The exit code is 1 when two sides do not do the same, not when a bar is missed.
 """
 
 from __future__ import annotations
 
+import datetime
+import os
+import platform
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
-from benchmarks import engines, request
+import orjson
+
+from benchmarks import engines, growth, request, whole
 from benchmarks.rounds import Row, table
 
+RESULTS = Path(__file__).parent / "results.json"
+PACKAGES = ("durable-rules", "flask", "gunicorn", "orjson", "zen-engine", "clipspy")
 PARTS: Mapping[str, Callable[[engines.Bench], Iterator[Row]]] = {
     "engine": engines.rows,
+    "request": lambda _: whole.rows(),
     "steps": lambda bench: request.rows(bench.knowledge, bench.engine),
+    "growth": growth.rows,
 }
 
 
+def machine() -> dict[str, Any]:
+    """What the figures were taken on; nothing that names the machine."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "cores": os.cpu_count(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "packages": {name: _package(name) for name in PACKAGES},
+        "node": _said("node", "--version"),
+        "wrk": (_said("wrk", "--version") or "").partition(" Copyright")[0] or None,
+    }
+
+
+def _package(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _said(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.splitlines()[0].strip() if done.stdout else None
+
+
 def main(wanted: list[str]) -> int:
-    """Print one table."""
+    """Print one table, of all parts or of those named."""
+    if unknown := set(wanted) - PARTS.keys():
+        print(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
     bench = engines.Bench()
-    print(engines.facts(bench))
-    found = [row for name, part in PARTS.items() if not wanted or name in wanted for row in part(bench)]
+    facts = {"machine": machine(), "knowledge": engines.facts(bench)}
+    print(orjson.dumps(facts).decode(), flush=True)
+    found: list[Row] = []
+    for name in [name for name in PARTS if not wanted or name in wanted]:
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        found += PARTS[name](bench)
     print(table(found))
+    if not wanted:
+        text = orjson.dumps({**facts, "rows": [row.as_json() for row in found]}, option=orjson.OPT_INDENT_2)
+        RESULTS.write_bytes(text + b"\n")
     return int(any(row.faulty for row in found))
 
 

@@ -15,6 +15,7 @@ from benchmarks.rival_node import Absent, Node
 from benchmarks.rounds import Row, Side, clocked, fault, missing, paired, ratio_row
 from rules.engine import Engine
 from rules.knowledge import Knowledge
+from tests.oracle import CONCERNS
 
 PART = "engine"
 
@@ -99,11 +100,11 @@ class Bench:
             Disagreement: it concludes something else.
         """
         fire, people = firing.oracle(firing.the_oracle()), [firing.persons(asked) for asked in self.work]
-        known = [tuple(pair for pair in asked if pair[0] in firing.CONCERNS) for asked in self.work]
+        known = [tuple(pair for pair in asked if pair[0] in CONCERNS) for asked in self.work]
         for number, (asked, mine, person) in enumerate(zip(self.work, self.expected, people, strict=True)):
             said = iter(fire(person))
             for (concern, _), fired in zip(asked, mine, strict=True):
-                if concern in firing.CONCERNS:
+                if concern in CONCERNS:
                     odd = set(self.knowledge.conclude(concern, fired)) ^ next(said)
                     if odd:
                         raise Disagreement(f"case {number}, {concern}: differs on {sorted(map(tuple, odd))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,35 +34,28 @@ def door(knowledge: Knowledge, engine: Engine, query: str = "") -> Iterator[Call
         with redirect_stdout(nowhere):
 
             def send(body: bytes) -> object:
-                asked = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": "application/json"}
-                environ = _environ(asked, body, query)
-                answer = app.wsgi_app(environ, lambda *_: None)  # type: ignore[arg-type,return-value]
+                answer = app.wsgi_app(_environ(body, query), lambda *_: None)  # type: ignore[arg-type]
                 return b"".join(answer)
 
             yield send
 
 
-def _environ(asked: dict[str, object], body: bytes, query: str) -> dict[str, object]:
-    import io  # noqa: PLC0415
-
+def _environ(body: bytes, query: str) -> dict[str, object]:
     return {
-        **asked,
-        "PATH_INFO": PATH,
+        "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
+        "PATH_INFO": PATH,
         "QUERY_STRING": query,
+        "CONTENT_TYPE": "application/json",
         "CONTENT_LENGTH": str(len(body)),
         "SERVER_NAME": "localhost",
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
-        "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body),
         "wsgi.input_terminated": True,
         "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
 
 

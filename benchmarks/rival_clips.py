@@ -5,8 +5,8 @@ global beats calling Python from each rule; an environment a concern beats one w
 out for every fact. Facts go in in two ways:
 
 - through their templates, the fastest; but clipspy 1.0.6 never releases a fact of which Python held a handle (its
-  `Fact.__del__` calls ReleaseFact with one argument too many and swallows the TypeError), so every `reset` is slower than
-  the last, without end. Here the call is mended, which is more than a user of the release has.
+  `Fact.__del__` calls ReleaseFact with one argument too many and swallows the TypeError), so every `reset` is slower
+  than the last, without end. Here the call is mended, which is more than a user of the release has.
 - as text, in one `load_facts`, which makes no handles: the fastest lasting way in the release as it is.
 """
 

@@ -94,8 +94,7 @@ def paired(first: Side, second: Side, seconds: float = SECONDS) -> Paired:
         else:
             pairs.append((first(), second()))
     gc.unfreeze()
-    firsts, seconds = zip(*pairs, strict=True)
-    return Paired(spread(firsts), spread(seconds), spread(a / b for a, b in pairs))
+    return Paired(spread(a for a, _ in pairs), spread(b for _, b in pairs), spread(a / b for a, b in pairs))
 
 
 def clocked(work: Callable[[], object], count: int = 1) -> Side:

@@ -1,7 +1,7 @@
 """Where each microsecond of a request goes, by timers around the functions that the service calls by name.
 
-What is wrapped is read from the code of service/assess.py (`room.function(...)`), so a new step shows up by itself and a
-step that is gone is said. Each step counts without the steps inside it, so the lines add up to the whole.
+What is wrapped is read from the code of service/assess.py (`room.function(...)`), so a new step shows up by itself and
+a step that is gone is said. Each step counts without the steps inside it, so the lines add up to the whole.
 """
 
 from __future__ import annotations
@@ -105,7 +105,11 @@ def _called_in(module: ModuleType) -> Iterator[Hook]:
             owner, name = module, node.func.id
         else:
             continue
-        if inspect.ismodule(owner) and owner.__name__.startswith("service") and inspect.isfunction(getattr(owner, name)):
+        if (
+            inspect.ismodule(owner)
+            and owner.__name__.startswith("service")
+            and inspect.isfunction(getattr(owner, name))
+        ):
             step = f"{owner.__name__.removeprefix('service.')}.{name}"
             if step not in seen and step != "assess.assess":
                 seen.add(step)
@@ -124,15 +128,11 @@ def timers(clock: Clock, engine: Engine) -> Iterator[list[str]]:
             if hasattr(engine, name):
                 asked = clock.timed(lambda concern, *_: f"engine: {concern}", getattr(engine, name))
                 stack.enter_context(patch.object(engine, name, asked))
-        stack.enter_context(
-            patch.object(Knowledge, "conclude", clock.timed("knowledge.conclude", Knowledge.conclude))
-        )
+        stack.enter_context(patch.object(Knowledge, "conclude", clock.timed("knowledge.conclude", Knowledge.conclude)))
         yield gone
 
 
-def take(
-    clock: Clock, send: Callable[[bytes], object], bodies: Sequence[bytes], rounds: int
-) -> dict[str, list[float]]:
+def take(clock: Clock, send: Callable[[bytes], object], bodies: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
     """Step -> microseconds of one request, round by round. `send` is timed as a whole."""
     whole = clock.timed(WHOLE, send)
     for body in bodies:
