@@ -38,6 +38,21 @@ def treatments(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {entry["treatment"]: entry for rung in answer["treatment_ladder"]["rungs"] for entry in rung["entries"]}
 
 
+def test_a_line_that_excludes_a_condition_is_silent_once_that_condition_leads_or_is_suspected(
+    knowledge: Knowledge, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which conditions those are is known only after the exclusions were first worked out."""
+    asked: list[frozenset[str]] = []
+    fire = engine.fire
+    monkeypatch.setattr(engine, "fire", lambda concern, held: (asked.append(frozenset(held)), fire(concern, held))[1])
+    for entry in cases():
+        assess(knowledge.request_schema.load(entry["request"]), knowledge, engine)
+    named = {word for word in knowledge.exclusions if word.startswith(("condition:", "suspected:"))}
+    met = {word for held in asked for word in held & named}
+    assert met >= {"condition:nephrolithiasis", "condition:vertebral_fracture", "suspected:vertebral_fracture"}
+    assert not {word for held in asked for word in held & named if f"free:{word}" in held}
+
+
 # three people
 
 
