@@ -31,7 +31,7 @@ PRESENT = 0.25
 """Share of the findings that are present; the others are said to be absent."""
 PEOPLE = 12
 BATCH, PIECES = 1_000, 4
-STARTS = 5
+STARTS = 3
 
 
 def rows(bench: Bench) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from benchmarks.bars import BARS
 
 FEWEST, MOST = 5, 25
-SECONDS = 8
+SECONDS = 5
 Side = Callable[[], float]
 """Does one round and says how long it took."""
 

@@ -24,8 +24,8 @@ from service.app import create_app
 from service.evaluate import read_cases
 
 PART = "request"
-ROUNDS, SECONDS = 4, 2
-HALF_ROUNDS, HALF_SECONDS = 4, 3
+ROUNDS, SECONDS = 3, 2
+HALF_ROUNDS, HALF_SECONDS = 3, 3
 CONNECTIONS = (1, 8, 32)
 BUSY = 8
 """Connections of the rows that have a bar, and of half load."""
