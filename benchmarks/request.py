@@ -60,17 +60,21 @@ def _environ(body: bytes, query: str) -> dict[str, object]:
 
 
 def rows(knowledge: Knowledge, engine: Engine) -> Iterator[Row]:
-    """Each step of the full answer, the costliest first, then the total; steps that were not found are said."""
+    """Each step of the full answer, the costliest first, then the total; steps that were not found are said.
+
+    Of the summary only what differs.
+    """
     bodies = [orjson.dumps(case["request"]) for case in read_cases(CASES)]
-    for detail in ("full", "summary"):
+    for detail, shown in (("full", None), ("summary", ("shorten", "dump"))):
         clock = Clock()
         with timers(clock, engine) as gone, door(knowledge, engine, f"detail={detail}") as send:
             found = take(clock, send, bodies, ROUNDS)
         total = spread(map(sum, zip(*found.values(), strict=True)))
         for step, taken in sorted(found.items(), key=lambda item: -spread(item[1]).median):
-            value = spread(taken)
-            yield Row(PART, f"{detail}: {step}", value, "us", note=f"{value.median / total.median:.1%}")
+            if shown is None or step in shown:
+                value = spread(taken)
+                yield Row(PART, f"{detail}: {step}", value, "us", note=f"{value.median / total.median:.1%}")
         yield Row(PART, f"{detail}: all", total, "us")
-        for step in [*gone, *(step for step in EXPECTED if step not in found and step not in gone)]:
-            if step != "shorten":
+        for step in (*gone, *EXPECTED) if shown is None else shown:
+            if step not in found:
                 yield missing(PART, f"{detail}: {step}", "no function of that name is called any more")

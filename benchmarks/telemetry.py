@@ -1,4 +1,4 @@
-"""What telemetry costs: the same requests with and without it, in turn, in one run: `make bench`.
+"""What telemetry costs: the same requests with and without it, in turn, in one run: `make bench-telemetry`.
 
 Its lines are written to the null device, its numbers to shared files as under gunicorn.
 """
