@@ -22,6 +22,7 @@ from benchmarks import engines, growth, request, whole
 from benchmarks.rounds import Row, table
 
 RESULTS = Path(__file__).parent / "results.json"
+PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
 PACKAGES = ("durable-rules", "flask", "gunicorn", "orjson", "zen-engine", "clipspy")
 PARTS: Mapping[str, Callable[[engines.Bench], Iterator[Row]]] = {
     "engine": engines.rows,
@@ -42,6 +43,18 @@ def machine() -> dict[str, Any]:
         "node": _said("node", "--version"),
         "wrk": (_said("wrk", "--version") or "").partition(" Copyright")[0] or None,
     }
+
+
+def words(facts: Mapping[str, Any]) -> str:
+    """The same for people, above the table."""
+    on, known = facts["machine"], facts["knowledge"]
+    packages = ", ".join(f"{name} {version}" for name, version in on["packages"].items() if version)
+    return (
+        f"{on['date']}, {on['cores']} cores ({on['architecture']}), Python {on['python']}, {packages}, "
+        f"node {on['node']}, {on['wrk']}.\n"
+        f"{known['rules']} rules of {known['antecedents']} antecedents and {known['literals']} literals "
+        f"({known['words']} words); {known['cases']} cases. Written by `make bench`."
+    )
 
 
 def _package(name: str) -> str | None:
@@ -75,6 +88,8 @@ def main(wanted: list[str]) -> int:
     if not wanted:
         text = orjson.dumps({**facts, "rows": [row.as_json() for row in found]}, option=orjson.OPT_INDENT_2)
         RESULTS.write_bytes(text + b"\n")
+        before, heading, _ = PAGE.read_text(encoding="utf-8").partition("## One run\n")
+        PAGE.write_text(f"{before}{heading}\n{words(facts)}\n\n{table(found)}\n", encoding="utf-8")
     return int(any(row.faulty for row in found))
 
 

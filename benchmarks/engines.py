@@ -129,11 +129,12 @@ def each(fire: Fire, work: Sequence[Asked]) -> Side:
 def facts(bench: Bench) -> dict[str, object]:
     """How large the rules are."""
     sizes = bench.engine.describe()
+    literals = {literal for table in bench.tables.values() for rule in table for literal in rule}
     return {
-        "rule_lines": sum(len(lines) for _, _, lines in bench.knowledge.lines()),
+        "rules": len({each for table in bench.knowledge.rules.values() for found in table.values() for each in found}),
         "antecedents": sum(len(table) for table in bench.tables.values()),
-        "literals": len({literal for table in bench.tables.values() for rule in table for literal in rule}),
-        "rules": sum(1 for _ in bench.knowledge.lines()) + len(bench.knowledge.evidence_words),
+        "literals": len(literals),
+        "words": len({literal.removeprefix("absent:").removeprefix("free:") for literal in literals}),
         "concerns": {name: dict(size) for name, size in sizes.items()},
         "cases": len(bench.work),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import rules
-from rules.engine import Engine, EngineFault
+from rules.engine import Antecedent, Engine, EngineFault
 from rules.knowledge import CONCERNS, Conclusion, Knowledge
 from schemas.knowledge import WorkUp
 from schemas.parts import Line
@@ -44,7 +44,12 @@ def test_a_line_that_excludes_a_condition_is_silent_once_that_condition_leads_or
     """Which conditions those are is known only after the exclusions were first worked out."""
     asked: list[frozenset[str]] = []
     fire = engine.fire
-    monkeypatch.setattr(engine, "fire", lambda concern, held: (asked.append(frozenset(held)), fire(concern, held))[1])
+
+    def listen(concern: str, holding: Collection[str]) -> frozenset[Antecedent]:
+        asked.append(frozenset(holding))
+        return fire(concern, holding)
+
+    monkeypatch.setattr(engine, "fire", listen)
     for entry in cases():
         assess(knowledge.request_schema.load(entry["request"]), knowledge, engine)
     named = {word for word in knowledge.exclusions if word.startswith(("condition:", "suspected:"))}
