@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import firing, growth, request, steps
+from benchmarks import copies, firing, request, steps
 from benchmarks.bars import BARS
 from benchmarks.client import _milliseconds
 from benchmarks.engines import Bench, Disagreement
@@ -67,13 +67,13 @@ def test_an_engine_that_lost_a_rule_is_not_compared(bench: Bench) -> None:
 
 
 def test_copies_of_the_rules_are_read_as_the_oracle_reads_them(bench: Bench) -> None:
-    twice = growth.copied(bench.tables, 2)
+    twice = copies.copied(bench.tables, 2)
     assert all(len(set(twice[concern])) == 2 * len(rules) for concern, rules in bench.tables.items())
-    engine, work = Engine(twice), growth.people(bench.work, 2)
-    growth.check(bench, engine, 2, work)
+    engine, work = Engine(twice), copies.people(bench.work, 2)
+    copies.check(bench, engine, 2, work)
     once = Engine(bench.tables)
     with pytest.raises(Disagreement, match="rules x2"):
-        growth.check(bench, once, 2, work)
+        copies.check(bench, once, 2, work)
 
 
 def test_the_timers_find_every_step_they_promise_and_give_all_back(knowledge: Knowledge, engine: Engine) -> None:
