@@ -26,11 +26,12 @@ _PAUSES = "delay = function() return math.floor(-math.log(1 - math.random()) * %
 
 
 class Measured(NamedTuple):
-    """Requests a second, and milliseconds."""
+    """Requests a second, and milliseconds; `busy` is the processor time of the server for one request."""
 
     rate: float
     p50: float
     p99: float
+    busy: float = 0.0
 
 
 def measure(

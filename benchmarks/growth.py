@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import random
 import re
 import time
@@ -135,7 +134,7 @@ class Cold(Server):
                 line.request("POST", PATH, body, {"Content-Type": "application/json"})
                 if line.getresponse().status == 200:
                     self.seconds = time.monotonic() - self.began
-                    self.busy = sum(map(_processor_seconds, (self.process.pid, *self.workers())))
+                    self.busy = self.processor_seconds()
                     return
             except OSError:
                 time.sleep(0.01)
@@ -153,9 +152,3 @@ def _cold_start() -> Row:
                 busy.append(server.busy)
     note = f"{STARTS} starts, warm disk; processor time {spread(busy).median:.1f} s"
     return Row(PART, "cold start to the first answer", spread(taken), "s", note=note)
-
-
-def _processor_seconds(pid: int) -> float:
-    """What a process has used, user and system."""
-    text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    return sum(map(int, text.rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")

@@ -88,7 +88,7 @@ def rows() -> Iterator[Row]:
         for detail, listed in known.items():
             for server in (ours, bare):
                 _compare(server.port, listed, DETAILS[detail])
-            yield from _detail(detail, listed, (ours.port, bare.port))
+            yield from _detail(detail, listed, (ours, bare))
 
 
 def _compare(port: int, known: Sequence[Known], query: str) -> None:
@@ -105,31 +105,35 @@ def _compare(port: int, known: Sequence[Known], query: str) -> None:
     line.close()
 
 
-def _detail(detail: str, known: Sequence[Known], ports: tuple[int, int]) -> Iterator[Row]:
+def _detail(detail: str, known: Sequence[Known], servers: tuple[Server, Server]) -> Iterator[Row]:
     size = sum(len(each.answer) for each in known) // len(known) // 1024
     found = {}
     for connections in CONNECTIONS:
-        sides = _in_turn(ports, known, DETAILS[detail], Pace(connections, ROUNDS, SECONDS))
+        sides = _in_turn(servers, known, DETAILS[detail], Pace(connections, ROUNDS, SECONDS))
         found[connections] = sides
         words = f"{detail} / bare route, {connections} connections"
         yield sides.ratio(lambda each: each.rate, f"throughput, {words}", "a second", f"{size} KB, {CLIENT}")
         yield sides.ratio(lambda each: each.p50, f"p50, {words}", "ms")
         yield sides.ratio(lambda each: each.p99, f"p99, {words}", "ms")
+    note = "what throughput would lose on a machine of its own"
+    yield found[BUSY].ratio(lambda each: each.busy, f"processor time, {detail} / bare route", "ms", note)
     most = [spread(each.rate for each in side).median for side in found[BUSY]]
     alone = [spread(each.p50 for each in side).median for side in found[1]]
     # so many connections that ask, are answered, and wait, make half of what the server can do
     pauses = [max(1.0, 2000 * BUSY / rate - taken) for rate, taken in zip(most, alone, strict=True)]
     pace = Pace(BUSY, HALF_ROUNDS, HALF_SECONDS, (pauses[0], pauses[1]))
-    half = _in_turn(ports, known, DETAILS[detail], pace)
+    half = _in_turn(servers, known, DETAILS[detail], pace)
     loads = [spread(each.rate for each in side).median / full for side, full in zip(half, most, strict=True)]
     note = f"at {loads[0]:.0%} and {loads[1]:.0%} of what each can do"
     yield half.ratio(lambda each: each.p99, f"p99 at half load, {detail} / bare route", "ms", note)
 
 
-def _in_turn(ports: tuple[int, int], known: Sequence[Known], query: str, pace: Pace) -> Sides:
+def _in_turn(servers: tuple[Server, Server], known: Sequence[Known], query: str, pace: Pace) -> Sides:
     sides = Sides([], [])
     for number in range(pace.rounds):
         for place in (0, 1) if number % 2 else (1, 0):
-            port, pause = ports[place], pace.pauses[place]
-            sides[place].append(measure(port, pace.connections, known, pace.seconds, query, pause))
+            server, before = servers[place], servers[place].processor_seconds()
+            seen = measure(server.port, pace.connections, known, pace.seconds, query, pace.pauses[place])
+            used = server.processor_seconds() - before
+            sides[place].append(seen._replace(busy=1000 * used / (seen.rate * pace.seconds)))
     return sides
