@@ -25,19 +25,24 @@ PATH = "/v1/assessments"
 
 
 @contextmanager
-def door(knowledge: Knowledge, engine: Engine, query: str = "") -> Iterator[Callable[[bytes], object]]:
-    """The whole application without a server: its log goes to the null device, its numbers to files as in a worker."""
+def as_in_a_worker() -> Iterator[None]:
+    """Numbers go to files and the log to the null device, from here on for the whole process."""
     with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         metrics.share(directory)
         logs.configure()
-        app = create_app(knowledge, engine)
         with redirect_stdout(nowhere):
+            yield
 
-            def send(body: bytes) -> object:
-                answer = app.wsgi_app(_environ(body, query), lambda *_: None)  # type: ignore[arg-type]
-                return b"".join(answer)
 
-            yield send
+def door(knowledge: Knowledge, engine: Engine, query: str = "") -> Callable[[bytes], object]:
+    """The whole application without a server: takes a body, gives the answer."""
+    app = create_app(knowledge, engine)
+
+    def send(body: bytes) -> object:
+        answer = app.wsgi_app(_environ(body, query), lambda *_: None)  # type: ignore[arg-type]
+        return b"".join(answer)
+
+    return send
 
 
 def _environ(body: bytes, query: str) -> dict[str, object]:
@@ -67,8 +72,8 @@ def rows(knowledge: Knowledge, engine: Engine) -> Iterator[Row]:
     bodies = [orjson.dumps(case["request"]) for case in read_cases(CASES)]
     for detail, shown in (("full", None), ("summary", ("shorten", "dump"))):
         clock = Clock()
-        with timers(clock, engine) as gone, door(knowledge, engine, f"detail={detail}") as send:
-            found = take(clock, send, bodies, ROUNDS)
+        with timers(clock, engine) as gone, as_in_a_worker():
+            found = take(clock, door(knowledge, engine, f"detail={detail}"), bodies, ROUNDS)
         total = spread(map(sum, zip(*found.values(), strict=True)))
         for step, taken in sorted(found.items(), key=lambda item: -spread(item[1]).median):
             if shown is None or step in shown:

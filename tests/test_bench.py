@@ -79,8 +79,8 @@ def test_copies_of_the_rules_are_read_as_the_oracle_reads_them(bench: Bench) -> 
 def test_the_timers_find_every_step_they_promise_and_give_all_back(knowledge: Knowledge, engine: Engine) -> None:
     before = [getattr(hook.owner, hook.name) for hook in steps.hooks()[0]]
     clock, bodies = steps.Clock(), [b'{"patient": {"age_years": 45}}']
-    with steps.timers(clock, engine) as gone, request.door(knowledge, engine) as send:
-        found = steps.take(clock, send, bodies, rounds=2)
+    with steps.timers(clock, engine) as gone:
+        found = steps.take(clock, request.door(knowledge, engine), bodies, rounds=2)
     assert gone == []
     assert set(steps.EXPECTED) <= found.keys()
     assert all(len(rounds) == 2 and min(rounds) >= 0 for rounds in found.values())
