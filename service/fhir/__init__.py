@@ -1,0 +1,1 @@
+"""FHIR R4: a chart in, resources out. Pure but for `routes`."""
