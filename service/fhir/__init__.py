@@ -1,1 +1,1 @@
-"""FHIR R4: a chart in, resources out. Pure but for `routes`."""
+"""FHIR R4: resources in, resources out."""
