@@ -54,7 +54,10 @@ class Coding:
     def __init__(
         self, codes: Codes, observations: Mapping[str, Observation], medications: Mapping[str, Medication]
     ) -> None:
-        self.findings, self.observations = Table(codes, _of(codes.findings)), Table(codes, _measured(codes, observations))
+        self.findings, self.observations = (
+            Table(codes, _of(codes.findings)),
+            Table(codes, _measured(codes, observations)),
+        )
         self.fields = Table(codes, _of(codes.fields))
         self.field_values = Table(codes, _values(codes))
         self.medications, self.allergens = Table(codes, _of(codes.medications)), Table(codes, _of(codes.allergens))

@@ -7,6 +7,7 @@ event loop collects each request (service/arrival.py) and a thread gets it once 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -22,6 +23,7 @@ from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.arrival import Arrival, Unacceptable
+from service.fhir import outcome
 
 ARRIVE_SECONDS = 10.0
 """From the first look at a connection until all of a request is here."""
@@ -113,8 +115,9 @@ class Worker(ThreadWorker):
         self.poller.unregister(conn.sock)
 
     def _refuse(self, conn: TConn, status: int) -> None:
+        head = bytes(self._arriving[conn][0].data[:_PIECE])
         self._forget(conn)
-        self._send(conn, _problem(status))
+        self._send(conn, _problem(status, head))
         self._linger(conn)
 
     @staticmethod
@@ -194,7 +197,8 @@ class Worker(ThreadWorker):
             os._exit(1)  # a plain exit would wait for the thread that never ends
 
 
-def _problem(status: int) -> bytes:
+def _problem(status: int, head: bytes) -> bytes:
+    """An answer in the shape of the path, as far as the beginning of the request tells it."""
     said = HTTPStatus(status)
     detail = {
         400: "the chunks of the body cannot be read, or are too many",
@@ -203,8 +207,16 @@ def _problem(status: int) -> bytes:
         431: "the head of the request is too long",
         503: "too many unfinished requests; try again",
     }[status]
-    body = f'{{"type":"about:blank","title":"{said.phrase}","status":{status},"detail":"{detail}"}}'
+    target = head.lstrip(b"\r\n").split(b" ", 2)[1:2]
+    if target and outcome.speaks(target[0].partition(b"?")[0].decode("latin-1")):
+        kind, found = outcome.MEDIA_TYPE, outcome.outcome(status, detail)
+    else:
+        kind, found = (
+            "application/problem+json",
+            {"type": "about:blank", "title": said.phrase, "status": status, "detail": detail},
+        )
+    body = json.dumps(found, separators=(",", ":"))
     return (
-        f"HTTP/1.1 {status} {said.phrase}\r\nContent-Type: application/problem+json\r\n"
+        f"HTTP/1.1 {status} {said.phrase}\r\nContent-Type: {kind}\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
     ).encode()
