@@ -7,7 +7,6 @@ event loop collects each request (service/arrival.py) and a thread gets it once 
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -22,8 +21,8 @@ from typing import Any
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from service import problems
 from service.arrival import Arrival, Unacceptable
-from service.fhir import outcome
 
 ARRIVE_SECONDS = 10.0
 """From the first look at a connection until all of a request is here."""
@@ -199,7 +198,6 @@ class Worker(ThreadWorker):
 
 def _problem(status: int, head: bytes) -> bytes:
     """An answer in the shape of the path, as far as the beginning of the request tells it."""
-    said = HTTPStatus(status)
     detail = {
         400: "the chunks of the body cannot be read, or are too many",
         408: f"the request did not arrive within {ARRIVE_SECONDS:g} seconds",
@@ -207,16 +205,10 @@ def _problem(status: int, head: bytes) -> bytes:
         431: "the head of the request is too long",
         503: "too many unfinished requests; try again",
     }[status]
-    target = head.lstrip(b"\r\n").split(b" ", 2)[1:2]
-    if target and outcome.speaks(target[0].partition(b"?")[0].decode("latin-1")):
-        kind, found = outcome.MEDIA_TYPE, outcome.outcome(status, detail)
-    else:
-        kind, found = (
-            "application/problem+json",
-            {"type": "about:blank", "title": said.phrase, "status": status, "detail": detail},
-        )
-    body = json.dumps(found, separators=(",", ":"))
+    target = head.lstrip(b"\r\n").split(b" ", 2)[1:2] or [b""]
+    path = target[0].partition(b"?")[0].decode("latin-1")
+    body, kind = problems.rendered(path, status, detail)
     return (
-        f"HTTP/1.1 {status} {said.phrase}\r\nContent-Type: {kind}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
-    ).encode()
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    ).encode() + body
