@@ -139,9 +139,9 @@ def _assess() -> dict[str, Any]:
         "tags": ["fhir"],
         "summary": "Differential, urgency and proposals for the person of a chart",
         "description": "The answer is a Bundle (collection): GuidanceResponse first, then an OperationOutcome with "
-        "what was not used, Parameters with the level, RiskAssessment, DetectedIssues, and a CarePlan with its RequestGroup "
-        "and drafts of what to order. Ages count from today in UTC; apart from that the same request and knowledge "
-        "give the same bytes. Sent as application/json it is read as well.",
+        "what was not used, Parameters with the level, RiskAssessment, DetectedIssues, and a CarePlan with its "
+        "RequestGroup and drafts of what to order. Ages count from today in UTC; apart from that the same request and "
+        "knowledge give the same bytes. Sent as application/json it is read as well.",
         "requestBody": {"description": "The chart", "required": True, "content": {outcome.MEDIA_TYPE: content}},
         "responses": {
             "200": {"description": "The assessment", "content": reply},
