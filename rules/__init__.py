@@ -93,7 +93,9 @@ def check(folder: Path = HERE) -> Knowledge:
     tables["rungs"] = reader.rows("rungs.yaml", "rungs", records.RungSchema())
     tables["default_policy"] = reader.rows("default_urgency.yaml", "default_policy", records.DefaultLevelSchema())
     tables["policy"] = reader.single("policy.yaml", records.PolicySchema())
-    coded: dict[str, Any] = {name: reader.table(f"{_CODES}/{name}.yaml", schema) for name, schema in codes.TABLES.items()}
+    coded: dict[str, Any] = {
+        name: reader.table(f"{_CODES}/{name}.yaml", schema) for name, schema in codes.TABLES.items()
+    }
     coded["units"] = reader.rows(f"{_CODES}/units.yaml", None, codes.ConversionSchema())
     coded["reading"] = reader.single(f"{_CODES}/reading.yaml", codes.ReadingSchema())
     tables["codes"] = codes.Codes(**coded)

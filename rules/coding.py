@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.codes import Code, Codes, Conversion
-from schemas.vocabulary import Medication, Observation
+from schemas.knowledge import Treatment
+from schemas.vocabulary import Observation
 
 Pair = tuple[str, str]
 """A Coding: the URI of the system, and the code."""
@@ -35,6 +36,8 @@ class Table:
         return next((found for end in places if (found := self._under.get((uri, code[:end])))), None)
 
 
+_SCORE = "{score}"
+
 _LONGEST = 10
 """No code of a deep system is longer."""
 
@@ -52,14 +55,20 @@ class Coding:
     """Everything that the reader of resources looks up."""
 
     def __init__(
-        self, codes: Codes, observations: Mapping[str, Observation], medications: Mapping[str, Medication]
+        self, codes: Codes, observations: Mapping[str, Observation], treatments: Mapping[str, Treatment]
     ) -> None:
-        self.findings, self.observations = Table(codes, _of(codes.findings)), Table(codes, _measured(codes, observations))
+        self.findings, self.observations = (
+            Table(codes, _of(codes.findings)),
+            Table(codes, _measured(codes, observations)),
+        )
         self.fields = Table(codes, _of(codes.fields))
         self.field_values = Table(codes, _values(codes))
         self.medications, self.allergens = Table(codes, _of(codes.medications)), Table(codes, _of(codes.allergens))
         self.treatments, self.reasons = Table(codes, _of(codes.treatments)), Table(codes, _of(codes.reasons))
-        self.answers, self.empty_lists = Table(codes, _of(codes.answers)), Table(codes, _of(codes.empty_lists))
+        self.answers = Table(codes, ((entry.means, row) for entry in codes.answers.values() for row in entry.codes))
+        self.answer_names = Table(codes, _of(codes.answers))
+        self.nothing = Table(codes, _of(codes.empty_lists))
+        self.lists = Table(codes, ((name, row) for name, entry in codes.empty_lists.items() for row in entry.lists))
         self.finding_answers = {
             word: Table(codes, ((state, row) for state, rows in entry.answers.items() for row in rows))
             for word, entry in codes.findings.items()
@@ -68,11 +77,23 @@ class Coding:
         self.drug_systems = frozenset(
             uri for name in ("rxnorm", "atc") if name in codes.systems for uri in codes.systems[name].uris
         )
+        self.treatment_of = _treatment_of(treatments)
         self.conversions = {name: _conversions(codes, name, entry) for name, entry in observations.items()}
+        self.unitless = {row.unit: Conversion(row.factor, row.plus) for row in codes.units if row.to == _SCORE}
+        self.known_units = frozenset(unit for units in self.conversions.values() for unit in units)
 
 
 def _of(table: Mapping[str, object]) -> Iterator[tuple[str, Code]]:
     yield from ((word, row) for word, entry in table.items() for row in getattr(entry, "codes"))  # noqa: B009
+
+
+def _treatment_of(treatments: Mapping[str, Treatment]) -> dict[str, str]:
+    """Drug -> the one treatment that names it; a drug of several treatments does not tell which was meant."""
+    owners: dict[str, list[str]] = {}
+    for name, treatment in treatments.items():
+        for drug in treatment.drugs:
+            owners.setdefault(drug, []).append(name)
+    return {drug: names[0] for drug, names in owners.items() if len(names) == 1}
 
 
 def _values(codes: Codes) -> Iterator[tuple[str, Code]]:

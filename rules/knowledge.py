@@ -94,7 +94,11 @@ class Knowledge:
     @cached_property
     def coding(self) -> Coding:
         """What reads the codes and units of other systems."""
-        return Coding(self.codes, self.observations, self.medications)
+        return Coding(self.codes, self.observations, self.treatments)
+
+    def is_treatment(self, name: str) -> bool:
+        """Whether `treatments_tried` may name it: a treatment or a group of them."""
+        return name in self.treatments or name in self.treatment_groups
 
     @cached_property
     def request_schema(self) -> Schema:

@@ -52,10 +52,6 @@ def _codes(**kwargs: Any) -> Tuples:
     return Tuples(fields.Nested(CodeSchema), **kwargs)
 
 
-def _coded_values() -> fields.Dict:
-    return fields.Dict(fields.String(), _codes())
-
-
 @dataclass(frozen=True, slots=True)
 class Coded:
     """The codes of one word. `days` is how long it counts, in days; `past` what it says once it is over."""
@@ -86,6 +82,7 @@ class Conversion:
     factor: float
     plus: float = 0.0
     moles: bool = False
+    printed: bool = False
     unit: str = ""
     to: str = ""
     note: str | None = None
@@ -102,6 +99,7 @@ class ConversionSchema(_OwnConversionSchema):
     unit = fields.String(required=True)
     to = fields.String(required=True)
     moles = fields.Boolean()
+    printed = fields.Boolean()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +122,20 @@ class CodedObservationSchema(Record):
 
 @dataclass(frozen=True, slots=True)
 class CodedField:
-    """Codes that ask about a field of the request, and codes that are its values."""
+    """Codes that ask about a field of the request, and codes that are its values; for how many days either counts."""
 
     codes: tuple[Code, ...] = ()
     values: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
     days: float | None = None
+    problem_days: float | None = None
 
 
 class CodedFieldSchema(Record):
     model = CodedField
     codes = _codes()
-    values = _coded_values()
+    values = fields.Dict(fields.String(), _codes())
     days = Number(0)
+    problem_days = Number(0)
 
     @validates_schema
     def _something(self, data: dict[str, Any], **_: object) -> None:
@@ -169,6 +169,20 @@ class ReasonSchema(Record):
     model = Reason
     label = fields.String(required=True)
     codes = _codes(required=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyList:
+    """Codes of an entry that says that nothing is on a list, and codes of a List that may be empty for that reason."""
+
+    codes: tuple[Code, ...]
+    lists: tuple[Code, ...]
+
+
+class EmptyListSchema(Record):
+    model = EmptyList
+    codes = _codes(required=True)
+    lists = _codes(required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +228,7 @@ class Codes:
     reasons: Mapping[str, Reason]
     fields: Mapping[str, CodedField]
     answers: Mapping[str, Answer]
-    empty_lists: Mapping[str, Coded]
+    empty_lists: Mapping[str, EmptyList]
     units: tuple[Conversion, ...]
     reading: Reading
 
@@ -229,6 +243,6 @@ TABLES: Mapping[str, Record] = {
     "reasons": ReasonSchema(),
     "fields": CodedFieldSchema(),
     "answers": AnswerSchema(),
-    "empty_lists": CodedSchema(),
+    "empty_lists": EmptyListSchema(),
 }
 """File of rules/vocabulary/codes -> the schema of each of its entries."""

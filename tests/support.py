@@ -199,6 +199,52 @@ treatments_tried.response: {type: code, values: [none, partial, good]}
 infection: {source: one illness}
 age: {source: one birthday}
 """,
+    "vocabulary/codes/systems.yaml": """\
+loinc: {uris: ['http://loinc.org']}
+icd: {uris: ['http://hl7.org/fhir/sid/icd-10-cm'], deep: true}
+""",
+    "vocabulary/codes/findings.yaml": """\
+fever:
+  days: 7
+  codes:
+    - {system: icd, code: R50, under: true, display: Fever, status: recalled}
+""",
+    "vocabulary/codes/reasons.yaml": """\
+back_pain:
+  label: Back pain
+  codes:
+    - {system: icd, code: M54.5, under: true, display: Low back pain, status: recalled}
+""",
+    "vocabulary/codes/fields.yaml": """\
+patient.pregnancy:
+  values:
+    pregnant:
+      - {system: icd, code: Z33.1, display: Pregnant, status: recalled}
+""",
+    "vocabulary/codes/answers.yaml": """\
+affirmed:
+  means: present
+  codes:
+    - {system: loinc, code: LA33-6, display: 'Yes', status: recalled}
+""",
+    "vocabulary/codes/units.yaml": "[]\n",
+    "vocabulary/codes/observations.yaml": "{}\n",
+    "vocabulary/codes/medications.yaml": "{}\n",
+    "vocabulary/codes/allergens.yaml": "{}\n",
+    "vocabulary/codes/treatments.yaml": "{}\n",
+    "vocabulary/codes/empty_lists.yaml": "{}\n",
+    "vocabulary/codes/reading.yaml": """\
+grade: D
+evidence_status: estimate
+references: [guideline]
+finding_days: {history: 14}
+observation_days: 30
+answers_days: 7
+reason_days: 90
+tried_days: 180
+adult_from: 18
+allergy_words: [allergy to]
+""",
     "references.yaml": """\
 paper: {citation: "A paper 2020", url: "https://example.org/paper"}
 guideline: {citation: A guideline 2021}
