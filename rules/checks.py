@@ -34,10 +34,20 @@ def check(knowledge: Knowledge, folder: Path, sources: Iterable[Source]) -> None
     """
     # Later stages compile and evaluate, so they run only on knowledge whose names hold.
     stages: tuple[Iterable[Iterator[Problem]], ...] = (
-        (_known(knowledge, folder, sources), _vocabulary(knowledge, folder), _coded_words(knowledge, folder)),
+        (_known(knowledge, folder, sources), _vocabulary(knowledge, folder)),
         (
             each(knowledge, folder)
-            for each in (_cycles, _rule_shapes, _patterns, _conditions, _policy, _levels, _treatments, _codes)
+            for each in (
+                _cycles,
+                _rule_shapes,
+                _patterns,
+                _conditions,
+                _policy,
+                _levels,
+                _treatments,
+                _coded_words,
+                _codes,
+            )
         ),
         (each(knowledge, folder) for each in (_examples,)),
     )

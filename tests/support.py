@@ -75,7 +75,7 @@ stiffness:
 """,
     "vocabulary/observations.yaml": """\
 temperature_c: {label: Temperature, unit: degrees Celsius, plausible: [30, 43]}
-pulse: {label: Pulse, unit: per minute, plausible: [20, 250]}
+pulse: {label: Pulse, unit: per minute, ucum: /min, plausible: [20, 250]}
 alertness: {label: Alertness, values: [alert, drowsy]}
 """,
     "vocabulary/derived.yaml": """\
@@ -227,12 +227,37 @@ affirmed:
   codes:
     - {system: loinc, code: LA33-6, display: 'Yes', status: recalled}
 """,
-    "vocabulary/codes/units.yaml": "[]\n",
-    "vocabulary/codes/observations.yaml": "{}\n",
-    "vocabulary/codes/medications.yaml": "{}\n",
-    "vocabulary/codes/allergens.yaml": "{}\n",
-    "vocabulary/codes/treatments.yaml": "{}\n",
-    "vocabulary/codes/empty_lists.yaml": "{}\n",
+    "vocabulary/codes/units.yaml": """\
+- {unit: '1/min', to: /min, factor: 1}
+""",
+    "vocabulary/codes/observations.yaml": """\
+pulse:
+  days: 1
+  codes:
+    - {system: loinc, code: 8867-4, display: Heart rate, status: recalled}
+""",
+    "vocabulary/codes/medications.yaml": """\
+anticoagulant:
+  codes:
+    - {system: icd, code: B01, under: true, display: Anticoagulants, status: recalled}
+""",
+    "vocabulary/codes/allergens.yaml": """\
+latex:
+  codes:
+    - {system: loinc, code: LA1, display: Latex, status: recalled}
+""",
+    "vocabulary/codes/treatments.yaml": """\
+tablets_any:
+  codes:
+    - {system: loinc, code: LA2, display: Tablets, status: recalled}
+""",
+    "vocabulary/codes/empty_lists.yaml": """\
+allergies:
+  codes:
+    - {system: loinc, code: LA3, display: None known, status: recalled}
+  lists:
+    - {system: loinc, code: LA4, display: Allergies, status: recalled}
+""",
     "vocabulary/codes/reading.yaml": """\
 grade: D
 evidence_status: estimate

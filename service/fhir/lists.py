@@ -61,7 +61,9 @@ def drug_names(concept: Any, part: str, chart: Chart) -> tuple[str, ...]:
     knowledge = chart.knowledge
     pairs = list(codings(concept))
     for system, code in pairs:
-        if system == SYSTEM and (code in knowledge.medications or (part == "allergies" and code in knowledge.allergens)):
+        if system == SYSTEM and (
+            code in knowledge.medications or (part == "allergies" and code in knowledge.allergens)
+        ):
             return (code,)
         if part == "allergies" and (allergen := knowledge.coding.allergens.find(system, code)):
             return (allergen,)
