@@ -635,11 +635,8 @@ def test_an_old_or_withdrawn_response_is_not_used(take: Reader, more: Resource, 
 def test_every_word_of_the_vocabulary_can_be_answered(take: Reader, knowledge: Knowledge) -> None:
     items = [item(name, {"valueBoolean": True}) for name in knowledge.findings]
     for name, entry in knowledge.observations.items():
-        value = (
-            {"valueCoding": {"system": OWN, "code": entry.values[0]}}
-            if entry.values
-            else {"valueDecimal": entry.plausible[0]}
-        )  # type: ignore[index]
+        coding = {"valueCoding": {"system": OWN, "code": (entry.values or ("",))[0]}}
+        value = {"valueDecimal": entry.plausible[0]} if entry.plausible else coding
         items.append(item(name, value))
     intake = take(answered(*items))
     assert intake.skipped == ()
@@ -689,23 +686,29 @@ def test_bundles_are_opened_once_inside_another_and_no_deeper() -> None:
 
 
 SCALAR = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12))
-KINDS = (
-    "Patient Observation Condition MedicationRequest MedicationStatement AllergyIntolerance Procedure Encounter List "
-    "QuestionnaireResponse Medication Bundle Goal"
-).split()
-NAMES = (
-    "resourceType id status code coding system subject patient reference birthDate gender valueQuantity value unit "
-    "comparator valueBoolean valueInteger valueCodeableConcept component interpretation dataAbsentReason "
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+KINDS = _words(
+    "Patient Observation Condition MedicationRequest MedicationStatement AllergyIntolerance Procedure Encounter "
+    "List QuestionnaireResponse Medication Bundle Goal"
+)
+NAMES = _words(
+    "resourceType id status code coding system subject patient reference birthDate gender valueQuantity value "
+    "unit comparator valueBoolean valueInteger valueCodeableConcept component interpretation dataAbsentReason "
     "effectiveDateTime effectivePeriod start end onsetDateTime recordedDate performedDateTime clinicalStatus "
     "verificationStatus class item answer linkId valueCoding valueDecimal contained entry resource fullUrl text "
     "medicationCodeableConcept medicationReference ingredient reaction substance emptyReason reasonCode "
     "reasonReference authored period intent deceasedBoolean focus"
-).split()
-WORDS = (
-    "8310-5 2160-0 Cel mg/dL fever F-01 M54.50 386661006 active final completed p1 Patient/p1 2026-11-21 1980 < #m "
-    "2026-11-21T10:00:00Z 9999-12-31T23:59:59-14:00 0001-01-01T00:00:00+14:00 treatments_tried medications E11.9 "
-    "treatments_tried.weeks patient.pregnancy screening nilknown 48765-2"
-).split()
+)
+WORDS = _words(
+    "8310-5 2160-0 Cel mg/dL fever F-01 M54.50 386661006 active final completed p1 Patient/p1 2026-11-21 1980 < "
+    "#m 2026-11-21T10:00:00Z 9999-12-31T23:59:59-14:00 0001-01-01T00:00:00+14:00 treatments_tried medications "
+    "E11.9 treatments_tried.weeks patient.pregnancy screening nilknown 48765-2"
+)
 LIKELY = [*KINDS, *WORDS, LOINC, SNOMED, ICD, OWN, UCUM, RXNORM, DAR, 1e308, -1, 10**400]
 JSON = st.recursive(
     st.one_of(SCALAR, st.sampled_from(LIKELY)),
