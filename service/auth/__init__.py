@@ -14,9 +14,16 @@ from service import jwks, problems
 from service.settings import ANONYMOUS, SCOPES, Settings
 from service.tokens import INVALID, MALFORMED, BadToken, Verifier
 
-OPEN = ("/healthz", "/readyz", "/docs", "/docs/style.css", "/openapi.json")
-"""Paths that need no credential: the probes of an orchestrator have none, and the contract is public."""
-NEEDS = (("/metrics", "metrics"), ("/v1/assessments", "assess"), ("/v1", "knowledge"))
+OPEN = ("/healthz", "/readyz", "/docs", "/docs/style.css", "/openapi.json", "/fhir/R4/metadata")
+"""Paths that need no credential: the probes of an orchestrator have none, and the contract is public. The capability
+statement is the contract in the words of FHIR: a client reads there which credential it needs."""
+NEEDS = (
+    ("/metrics", "metrics"),
+    ("/v1/assessments", "assess"),
+    ("/fhir/R4/$assess", "assess"),
+    ("/fhir", "knowledge"),
+    ("/v1", "knowledge"),
+)
 """Path, and everything below it -> the scope that it needs; the first that fits."""
 OTHERWISE = "knowledge"
 """What a path needs that stands in neither table, so that a new route is closed until it is named."""
