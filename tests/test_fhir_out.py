@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+import yaml
 
 from rules.knowledge import Knowledge
 from service.fhir import capability, guidance, outcome, parts, questionnaire
@@ -372,6 +373,17 @@ def test_the_items_have_the_types_codes_and_limits_of_the_vocabulary(others: dic
     fever = items["fever"]
     assert fever["type"] == "choice"
     assert [option["valueCoding"]["code"] for option in fever["answerOption"]] == ["present", "absent", "unknown"]
-    assert "386661006" in {code["code"] for code in fever["code"]}
     assert [option["valueCoding"]["code"] for option in items["F-01"]["answerOption"]] == ["absent", "unknown"]
     assert items["treatments_tried"]["repeats"] is True
+
+
+def test_a_code_from_memory_is_read_and_never_sent(others: dict[str, Json]) -> None:
+    """Of two SNOMED CT codes of rules/vocabulary/codes/findings.yaml the one that was looked up, and not the other."""
+    rows = yaml.safe_load(Path("rules/vocabulary/codes/findings.yaml").read_text(encoding="utf-8"))
+    known = {
+        status: {row["code"] for entry in rows.values() for row in entry["codes"] if row["status"] == status}
+        for status in ("verified", "recalled")
+    }
+    sent = {code["code"] for item in _items(others["questionnaire"]) for code in item.get("code", ())}
+    assert sent & known["verified"]
+    assert not sent & (known["recalled"] - known["verified"])

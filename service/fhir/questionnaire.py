@@ -136,9 +136,12 @@ def _item(name: str, text: str, kind: str, codes: Iterable[Json | None] = (), **
 
 
 def _codes(codes: Iterable[Code], knowledge: Knowledge) -> list[Json | None]:
-    """The codes of a question that consumers of Observations know; codes of diagnoses are for reading only."""
+    """The codes of a question that consumers of Observations know, where they were looked up.
+
+    Codes of diagnoses, and codes from memory, are for reading only: a wrong one that went out would stay in charts.
+    """
     return [
         coding(knowledge.codes.systems[row.system].uris[0], row.code, row.display)
         for row in codes
-        if row.system in _SPOKEN
+        if row.system in _SPOKEN and row.status == "verified"
     ]
