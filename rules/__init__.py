@@ -12,7 +12,7 @@ from typing import Any
 from rules import checks
 from rules.files import KnowledgeError, Problem, Source, build, read
 from rules.knowledge import Knowledge
-from schemas import about, advice, vocabulary
+from schemas import about, advice, cards, vocabulary
 from schemas import knowledge as records
 from schemas.parts import Record, Where
 
@@ -80,6 +80,7 @@ def _load(folder: Path) -> Knowledge:
     tables["rungs"] = reader.rows("rungs.yaml", "rungs", records.RungSchema())
     tables["default_policy"] = reader.rows("default_urgency.yaml", "default_policy", records.DefaultLevelSchema())
     tables["policy"] = reader.single("policy.yaml", records.PolicySchema())
+    tables["cards"] = reader.single("cds_hooks.yaml", cards.CardsSchema())
     tables["source_attributes"] = reader.single("source_attributes.yaml", about.SourceAttributesSchema())
     tables["validation"] = reader.single("validation.yaml", about.ValidationSchema())
     reader.finish()

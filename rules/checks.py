@@ -36,7 +36,7 @@ def check(knowledge: Knowledge, folder: Path, sources: Iterable[Source]) -> None
         (_known(knowledge, folder, sources), _vocabulary(knowledge, folder)),
         (
             each(knowledge, folder)
-            for each in (_cycles, _rule_shapes, _patterns, _conditions, _policy, _levels, _treatments)
+            for each in (_cycles, _rule_shapes, _patterns, _conditions, _policy, _levels, _treatments, _services)
         ),
         (each(knowledge, folder) for each in (_examples,)),
     )
@@ -86,6 +86,8 @@ class _Names:
             "any treatment": tried | {"any"},
             "reference": knowledge.references,
             "conflict": knowledge.conflicts,
+            "do-not row": knowledge.do_not,
+            "investigation": {test.investigation for each in knowledge.conditions.values() for test in each.work_up},
         }
 
     def known(self, name: str, kind: str = "rule word") -> bool:
@@ -114,6 +116,8 @@ _NOUNS = {
     "treatment": "treatment",
     "treatment or group": "treatment",
     "any treatment": "treatment",
+    "do-not row": "do-not row",
+    "investigation": "investigation",
 }
 
 
@@ -295,6 +299,19 @@ def _levels(knowledge: Knowledge, folder: Path) -> Found:
     for place_, number in enumerate(numbers):
         if number in numbers[:place_]:
             yield Problem(folder / "rungs.yaml", ("rungs", place_), f"the rung {number} stands twice")
+
+
+def _services(knowledge: Knowledge, folder: Path) -> Found:
+    """Each hook has one service of CDS Hooks, as EHRs find a service by its hook; its prefetch has templates."""
+    file, seen = folder / "cds_hooks.yaml", {"id": set[str](), "hook": set[str]()}
+    for number, service in enumerate(knowledge.cards.services):
+        for key, names in seen.items():
+            if getattr(service, key) in names:
+                yield Problem(file, ("services", number, key), f"the {key} stands twice")
+            names.add(getattr(service, key))
+        for place, key in enumerate(service.prefetch):
+            if key not in knowledge.cards.prefetch:
+                yield Problem(file, ("services", number, "prefetch", place), f"unknown template {key!r}")
 
 
 def _treatments(knowledge: Knowledge, folder: Path) -> Found:
