@@ -1,8 +1,9 @@
-"""Errors as application/problem+json (RFC 9457): the place, what is wrong, and the closest known ids."""
+"""Errors: the place, what is wrong, and the closest known ids. As application/problem+json (RFC 9457), and below the
+paths of FHIR and CDS Hooks as OperationOutcome."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from rules.engine import EngineFault
 from schemas.assessment import Mend
+from service.fhir import outcome
 
 MAX_NAME = 80
 BROKEN = "lumbar.broken"
@@ -20,15 +22,32 @@ BROKEN = "lumbar.broken"
 
 
 class Refusal(Exception):
-    """A request that cannot be read; becomes a 4xx with its reason."""
+    """A request that cannot be read; becomes a 4xx with its reason.
 
-    def __init__(self, status: int, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
+    Args:
+        errors: as `pointers` gives them.
+        expressions: FHIRPath of the places in a FHIR resource.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: list[dict[str, Any]] | None = None,
+        *,
+        expressions: Sequence[str] = (),
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.errors = status, detail, errors
+        self.status, self.detail, self.errors, self.expressions = status, detail, errors, expressions
 
 
-def problem(status: int, detail: str, errors: list[dict[str, Any]] | None = None) -> Response:
-    """One problem document; nothing of the request's content is repeated but the names of its fields."""
+def problem(
+    status: int, detail: str, errors: list[dict[str, Any]] | None = None, *, expressions: Sequence[str] = ()
+) -> Response:
+    """One error in the shape of the path; nothing of the request's content is repeated but the names of its fields."""
+    if outcome.speaks(request.path):
+        found = outcome.outcome(status, detail, expressions=expressions, errors=errors or ())
+        return Response(orjson.dumps(found), status, content_type=outcome.MEDIA_TYPE)
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -71,7 +90,7 @@ def register(app: Flask, not_assessed: str) -> None:
 
     @app.errorhandler(Refusal)
     def refused(error: Refusal) -> Response:
-        return problem(error.status, error.detail, error.errors)
+        return problem(error.status, error.detail, error.errors, expressions=error.expressions)
 
     @app.errorhandler(EngineFault)
     def failed_closed(error: EngineFault) -> Response:

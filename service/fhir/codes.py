@@ -1,0 +1,6 @@
+"""The names of code systems that this service itself gives."""
+
+from __future__ import annotations
+
+SYSTEM = "https://lumbar.example/fhir/CodeSystem/vocabulary"
+"""Code = a word of the vocabulary: a finding, an observation, a field of the request, a must-ask, a treatment."""

@@ -1,0 +1,153 @@
+"""The contract as an OpenAPI 3.1 document, built from the same schemas that the service runs.
+
+The paths stand in one module for each room: native, fhir.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+
+from rules.engine import Engine
+from rules.knowledge import Knowledge
+from schemas import answer
+from schemas.about import About
+from service import auth, catalogue, records, summary, trace, versioning
+from service.assess import assess
+from service.describe import described
+from service.openapi import fields, native
+from service.openapi.native import EXAMPLE
+from service.openapi.parts import failure
+
+__all__ = ["EXAMPLE", "build", "example"]
+
+_ROOMS = (native,)
+"""The modules that describe paths, in the order of the document."""
+_TAGS = {
+    "assessment": "One presentation in, one explained answer out",
+    "knowledge": "Everything that an answer names, to be looked up",
+    "operation": "Whether the service runs, and its reference",
+}
+
+_SECURITY_SCHEMES = {
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The key of a named client. A service that listens on loopback only may need none.",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The key of a named client, or a JWT signed with ES384 or RS384 by an issuer that the service "
+        "knows: kid in its header; iss, aud, exp, iat and jti among its claims, each token used once; what it may do "
+        "in scope.",
+    },
+}
+_CHALLENGE = {"WWW-Authenticate": {"description": "What is needed (RFC 6750)", "schema": {"type": "string"}}}
+_REQUEST_ID = {
+    "description": "The id of this request in the log: the one that was sent if it is such a token, else a new one",
+    "required": True,
+    "schema": {"type": "string", "pattern": f"^{trace.REQUEST_ID.pattern}$"},
+    "example": "a65794ea0f1acc1af5d11eee44768ee8",
+}
+_WAIT = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}}
+
+
+def build(knowledge: Knowledge) -> dict[str, Any]:
+    """The OpenAPI 3.1 document for a knowledge base."""
+    plugin = MarshmallowPlugin(schema_name_resolver=fields.name)
+    spec = APISpec(
+        title="Lumbar",
+        version=knowledge.policy.version,
+        openapi_version="3.1.0",
+        plugins=[plugin],
+        info={
+            "description": knowledge.policy.texts["intended_use"],
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        servers=[{"url": "/", "description": "Where this document was had from"}],
+        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+    )
+    assert plugin.converter is not None
+    plugin.converter.add_attribute_function(fields.custom)  # type: ignore[no-untyped-call]
+    for name, schema in answer.COMPONENTS.items():
+        spec.components.schema(name, schema=schema)
+    spec.components.schema("AssessmentRequest", schema=knowledge.request_schema)
+    for record in records.reached(About, *catalogue.RECORDS.values()):
+        shelved = record in catalogue.RECORDS.values()
+        spec.components.schema(records.name(record), component=records.schema(record, with_id=shelved))
+    for name, component in _COMPONENTS.items():
+        spec.components.schema(name, component=component)
+    for room in _ROOMS:
+        room.describe(spec, knowledge)
+    for name, scheme in _SECURITY_SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
+    spec.components.header("RequestId", _REQUEST_ID)
+    document: dict[str, Any] = spec.to_dict()
+    _secure(document)
+    _named(document)
+    _found_by(document["components"]["schemas"]["Finding"])
+    described(document["components"]["schemas"])
+    versioning.mark(document["paths"])
+    return document
+
+
+def _secure(document: dict[str, Any]) -> None:
+    """What each operation needs of whoever asks, from the table that the service itself reads."""
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path in auth.OPEN:
+                operation["security"] = []
+                continue
+            scope = auth.needed(path)
+            operation["security"] = [{name: [scope]} for name in _SECURITY_SCHEMES]
+            responses = operation["responses"]
+            responses["401"] = {**failure("No credential, or one that is not valid here", path), "headers": _CHALLENGE}
+            responses["403"] = {**failure(f"The credential lacks the scope {scope}", path), "headers": _CHALLENGE}
+            responses["429"] = {**failure("More requests than this client may send", path), "headers": _WAIT}
+            responses.setdefault("503", failure("The keys of the token's issuer cannot be had now", path))
+            operation["responses"] = dict(sorted(responses.items()))
+
+
+_STATE = {"type": "object", "required": ["status"], "additionalProperties": False}
+_COMPONENTS: Mapping[str, dict[str, Any]] = {
+    "Listed": {
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "label": {"type": "string"}},
+        "required": ["id", "label"],
+        "additionalProperties": False,
+    },
+    "Listing": {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": {"$ref": "#/components/schemas/Listed"}}},
+        "required": ["items"],
+        "additionalProperties": False,
+    },
+    "Health": {**_STATE, "properties": {"status": {"type": "string", "enum": ["alive", "ready"]}}},
+}
+
+
+def _named(document: dict[str, Any]) -> None:
+    """The request id, which every response has."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                named = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
+                response["headers"] = named | response.get("headers", {})
+
+
+def _found_by(finding: dict[str, Any]) -> None:
+    """What the catalogue adds to a finding."""
+    finding["properties"]["used_by"] = {"type": "array", "items": {"type": "string"}}
+    finding["required"].append("used_by")
+
+
+def example(knowledge: Knowledge, engine: Engine) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The request of the README with the short answer that this knowledge gives."""
+    answer = assess(knowledge.request_schema.load(EXAMPLE), knowledge, engine)
+    return EXAMPLE, summary.shorten(answer)
