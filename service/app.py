@@ -16,6 +16,7 @@ from rules.knowledge import Knowledge
 from schemas.assessment import MAX_TEXT, Text, code
 from service import auth, body, catalogue, cors, limits, openapi, problems, reference, summary, telemetry, versioning
 from service.assess import assess
+from service.cds_hooks import routes as cds_hooks
 from service.settings import Settings
 
 
@@ -49,6 +50,7 @@ def create_app(
     auth.enforce(app)
     _assessments(app, known, firing)
     _catalogue(app, known, firing)
+    cds_hooks.register(app, known, firing, chosen)
     _health(app, firing)
     versioning.register(app)
     reference.register(app, partial(openapi.build, known), partial(openapi.example, known, firing))

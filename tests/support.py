@@ -526,7 +526,7 @@ grade: D
 evidence_status: estimate
 references: [paper]
 services:
-  - {id: small-order-sign, hook: order-sign, title: Orders, description: Looks at orders, usage: None, prefetch: [patient]}
+  - {id: small-orders, hook: order-sign, title: Orders, description: Looks at orders, usage: None, prefetch: [patient]}
 prefetch: {patient: "Patient/{{context.patientId}}"}
 levels:
   emergency: {indicator: critical, word: Emergency, priority: stat}
@@ -536,11 +536,12 @@ levels:
   self_care: {indicator: info, word: Self-care, priority: routine}
 verdicts: {excluded: warning, caution: info, not_recommended: info, not_checked: info}
 show:
-  {cards: 3, reasons: 3, questions: 5, sources: 6, suggestions: 3, orders: 20, caution_from: major, on_order: [emergency]}
+  {cards: 3, reasons: 3, questions: 5, sources: 6, suggestions: 3, orders: 9, caution_from: major,
+   on_order: [emergency]}
 texts: {summary: "{level}: {reason}"}
 override_reasons: [{system: "https://lumbar.example/reasons", code: done, display: Done}]
 orders:
-  - {id: scan, label: Scan, names: [[scan]], treatments: [ibuprofen_tablets], right_for: [], wrong_for: [], do_not: [N01],
+  - {id: scan, label: Scan, names: [[scan]], treatments: [ibuprofen_tablets], right_for: [], do_not: [N01],
      needs: [patient.age_years]}
 drugs: [{of: nsaid, judged_as: ibuprofen_tablets, do_not: [N01]}]
 """,
