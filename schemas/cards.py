@@ -66,6 +66,7 @@ class Show:
     sources: int
     suggestions: int
     orders: int
+    critical_at_least: str
     caution_from: str
     on_order: tuple[str, ...]
 
@@ -82,6 +83,7 @@ class ShowSchema(Record):
     sources = _count()
     suggestions = _count()
     orders = _count()
+    critical_at_least = fields.String(required=True, validate=validate.OneOf(INDICATORS))
     caution_from = fields.String(required=True, validate=validate.OneOf(SEVERITIES))
     on_order = ids("level", required=True)
 

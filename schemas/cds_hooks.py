@@ -6,6 +6,7 @@ specification asks for it); one that is known must be what it should be.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,14 +16,38 @@ from schemas.assessment import Text, code
 from schemas.cards import HOOKS, INDICATORS
 
 MAX_SELECTIONS = 500
-_UUID = validate.Regexp(
-    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z", error="expected a UUID, as 8-4-4-4-12 hex digits"
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "expected a UUID, as 8-4-4-4-12 hex digits"
+_FHIR_ID = "[A-Za-z0-9.-]{1,256}", "expected the id of a FHIR resource, without its type"
+_TIME = (
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
+    "expected a time as 2026-11-21T10:00:00Z",
 )
-_FHIR_ID = validate.Regexp(r"[A-Za-z0-9.-]{1,256}\Z", error="expected the id of a FHIR resource, without its type")
-_TIME = validate.Regexp(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\Z", error="expected a time as 2026-11-21T10:00:00Z"
-)
+_REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+_AN_ID = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
 _NOT_EMPTY = validate.Length(min=1, error="must not be empty")
+
+
+class Whole(validate.Validator):
+    """A text that fits a pattern from its first character to its last."""
+
+    def __init__(self, pattern: str, error: str) -> None:
+        self._pattern, self._error = re.compile(pattern), error
+
+    def __call__(self, value: str) -> str:
+        if not self._pattern.fullmatch(value):
+            raise ValidationError(self._error)
+        return value
+
+
+def _says(text: str, example: Any = None, **more: Any) -> dict[str, Any]:
+    """Words for the contract, and an example where the value is a plain one."""
+    return {"metadata": {"description": text, **more, **({} if example is None else {"example": example})}}
+
+
+def _like(shape: tuple[str, str], text: str, example: str, **kwargs: Any) -> Text:
+    """A text of a fixed shape."""
+    pattern, error = shape
+    return Text(validate=Whole(pattern, error), **_says(text, example, pattern=f"^{pattern}$"), **kwargs)
 
 
 class Incoming(Schema):
@@ -37,10 +62,6 @@ class Outgoing(Schema):
 
     class Meta:
         unknown = RAISE
-
-
-def _says(text: str, **more: Any) -> dict[str, Any]:
-    return {"metadata": {"description": text}, **more}
 
 
 class Anything(fields.Field[Any]):
@@ -63,21 +84,26 @@ class Resource(fields.Field[dict[str, Any]]):
 class Authorization(Incoming):
     """`fhirAuthorization`: checked and never used, as this service never calls an EHR."""
 
-    access_token = Text(required=True, **_says("Token for the FHIR server; it is not used and not kept"))
+    access_token = Text(required=True, **_says("Token for the FHIR server; not used, not kept", "opaque"))
     token_type = code(("Bearer",), required=True, **_says("Kind of the token"))
-    expires_in = fields.Integer(required=True, strict=True, **_says("Seconds that the token lives"))
-    scope = Text(required=True, **_says("Scopes of the token"))
-    subject = Text(required=True, **_says("Client id of this service at the EHR"))
+    expires_in = fields.Integer(required=True, strict=True, **_says("How long the token lives (seconds)", 300))
+    scope = Text(required=True, **_says("Scopes of the token", "patient/*.read"))
+    subject = Text(required=True, **_says("Client id of this service at the EHR", "lumbar"))
 
 
 def _user(*kinds: str) -> Text:
-    text = f"Who uses the EHR, as {' or '.join(f'{kind}/id' for kind in kinds)}"
-    pattern = rf"(?:{'|'.join(kinds)})/[A-Za-z0-9.-]{{1,256}}\Z"
-    return Text(required=True, validate=validate.Regexp(pattern, error=f"expected {text[21:]}"), **_says(text))
+    shape = rf"({'|'.join(kinds)})/[A-Za-z0-9.-]{{1,256}}", f"expected {' or '.join(f'{kind}/id' for kind in kinds)}"
+    return _like(shape, "Who uses the EHR, as Type/id", "Practitioner/example", required=True)
 
 
-_PATIENT = "Id of the patient, without `Patient/`"
-_ENCOUNTER = "Id of the encounter, without `Encounter/`"
+def _patient() -> Text:
+    return _like(_FHIR_ID, "Id of the patient, without `Patient/`", "example", required=True)
+
+
+def _encounter(**kwargs: Any) -> Text:
+    return _like(_FHIR_ID, "Id of the encounter, without `Encounter/`", "example", **kwargs)
+
+
 _DRAFTS = "Bundle of the orders that are not signed yet"
 
 
@@ -85,25 +111,25 @@ class PatientViewContext(Incoming):
     """Context of patient-view."""
 
     userId = _user("Practitioner", "PractitionerRole", "Patient", "RelatedPerson")
-    patientId = Text(required=True, validate=_FHIR_ID, **_says(_PATIENT))
-    encounterId = Text(validate=_FHIR_ID, **_says(_ENCOUNTER))
+    patientId = _patient()
+    encounterId = _encounter()
 
 
 class EncounterStartContext(Incoming):
     """Context of encounter-start."""
 
     userId = _user("Practitioner", "PractitionerRole")
-    patientId = Text(required=True, validate=_FHIR_ID, **_says(_PATIENT))
-    encounterId = Text(required=True, validate=_FHIR_ID, **_says(_ENCOUNTER))
+    patientId = _patient()
+    encounterId = _encounter(required=True)
 
 
 class OrderSignContext(Incoming):
     """Context of order-sign."""
 
     userId = _user("Practitioner", "PractitionerRole")
-    patientId = Text(required=True, validate=_FHIR_ID, **_says(_PATIENT))
-    encounterId = Text(validate=_FHIR_ID, **_says(_ENCOUNTER))
-    draftOrders = Resource("Bundle", required=True, **_says(_DRAFTS))
+    patientId = _patient()
+    encounterId = _encounter()
+    draftOrders = Resource("Bundle", required=True, **_says(_DRAFTS, type="object"))
 
 
 class OrderSelectContext(OrderSignContext):
@@ -113,7 +139,7 @@ class OrderSelectContext(OrderSignContext):
         Text(validate=_NOT_EMPTY),
         required=True,
         validate=validate.Length(max=MAX_SELECTIONS),
-        **_says("Which of the draft orders were just chosen, as `Type/id`"),
+        **_says("Which of the draft orders were just chosen, as `Type/id`", ["ServiceRequest/example"]),
     )
 
 
@@ -129,8 +155,11 @@ class HookRequest(Incoming):
     """A call of a service."""
 
     hook = code(HOOKS, required=True, **_says("The hook that fired; must be that of the service"))
-    hookInstance = Text(required=True, validate=_UUID, **_says("UUID of this call; ids of cards follow from it"))
-    fhirServer = Text(validate=_NOT_EMPTY, **_says("Base URL of the EHR's FHIR server; this service never calls it"))
+    hookInstance = _like(_UUID, "UUID of this call; ids of cards follow from it", _AN_ID, required=True)
+    fhirServer = Text(
+        validate=_NOT_EMPTY,
+        **_says("Base URL of the EHR's FHIR server; this service never calls it", "https://ehr.example/fhir"),
+    )
     fhirAuthorization = fields.Nested(Authorization, **_says("Token for that server; not used and not kept"))
     context = fields.Dict(
         keys=fields.String(), required=True, **_says("Who and what the hook is about; its fields depend on the hook")
@@ -151,16 +180,16 @@ class HookRequest(Incoming):
 class ReasonCode(Incoming):
     """A coded reason of feedback."""
 
-    system = Text(**_says("Code system"))
-    code = Text(required=True, validate=_NOT_EMPTY, **_says("Code of the reason"))
-    display = Text(**_says("Its words; not kept"))
+    system = Text(**_says("Code system", _REASONS))
+    code = Text(required=True, validate=_NOT_EMPTY, **_says("Code of the reason", "action-completed"))
+    display = Text(**_says("Its words; not kept", "Recommended action was already completed"))
 
 
 class OverrideReason(Incoming):
     """Why a card was overridden: a code, a comment or both."""
 
     reason = fields.Nested(ReasonCode, **_says("One of the coded reasons of the card"))
-    userComment = Text(**_says("Free text; never logged and never kept"))
+    userComment = Text(**_says("Free text; never logged and never kept", "seen by the spinal team today"))
 
     @validates_schema
     def _one_of_two(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -172,17 +201,17 @@ class OverrideReason(Incoming):
 class Accepted(Incoming):
     """A suggestion that was accepted."""
 
-    id = Text(required=True, validate=_UUID, **_says("uuid of the suggestion"))
+    id = _like(_UUID, "uuid of the suggestion", _AN_ID, required=True)
 
 
 class CardFeedback(Incoming):
     """What became of one card."""
 
-    card = Text(required=True, validate=_UUID, **_says("uuid of the card"))
+    card = _like(_UUID, "uuid of the card", _AN_ID, required=True)
     outcome = code(("accepted", "overridden"), required=True, **_says("What became of the card"))
     acceptedSuggestions = fields.List(fields.Nested(Accepted), **_says("Which suggestions were accepted"))
     overrideReason = fields.Nested(OverrideReason, **_says("Why the card was overridden"))
-    outcomeTimestamp = Text(required=True, validate=_TIME, **_says("When, in UTC (RFC 3339)"))
+    outcomeTimestamp = _like(_TIME, "When, in UTC (RFC 3339)", "2026-11-21T10:00:00Z", required=True)
 
     @validates_schema
     def _accepted_is_something(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -206,11 +235,11 @@ class CdsService(Outgoing):
     """A service as discovery lists it."""
 
     hook = code(HOOKS, required=True, **_says("The hook that it answers"))
-    id = Text(required=True, **_says("The last part of its URL"))
-    title = Text(required=True, **_says("Its name"))
-    description = Text(required=True, **_says("What it does"))
-    usageRequirements = Text(required=True, **_says("What it needs"))
-    version = Text(required=True, **_says("Version of the service (semver; 3.0 ballot)"))
+    id = Text(required=True, **_says("The last part of its URL", "lumbar-patient-view"))
+    title = Text(required=True, **_says("Its name", "Lumbar - back pain when a chart is opened"))
+    description = Text(required=True, **_says("What it does", "Says how urgent low back pain is."))
+    usageRequirements = Text(required=True, **_says("What it needs", "Needs the birth date of the patient."))
+    version = Text(required=True, **_says("Version of the service (semver; 3.0 ballot)", "0.1.0"))
     prefetch = fields.Dict(keys=fields.String(), values=Text(), required=True, **_says("Key -> template"))
 
 
@@ -223,31 +252,36 @@ class Discovery(Outgoing):
 class SourceOfCard(Outgoing):
     """Where a card comes from."""
 
-    label = Text(required=True, validate=_NOT_EMPTY, **_says("Name and version of the service"))
-    url = fields.URL(schemes={"https"}, **_says("Where the service is described"))
+    label = Text(required=True, validate=_NOT_EMPTY, **_says("Name and version of the service", "Lumbar 0.1.0"))
 
 
 class CodedReason(Outgoing):
     """A reason that can be given for an override."""
 
-    system = Text(required=True, **_says("Code system"))
-    code = Text(required=True, **_says("Code of the reason"))
-    display = Text(required=True, **_says("What the clinician reads"))
+    system = Text(required=True, **_says("Code system", _REASONS))
+    code = Text(required=True, **_says("Code of the reason", "action-completed"))
+    display = Text(required=True, **_says("What the clinician reads", "Recommended action was already completed"))
 
 
 class SuggestedAction(Outgoing):
     """What accepting a suggestion does: it creates one draft."""
 
     type = code(("create",), required=True, **_says("Kind of the action"))
-    description = Text(required=True, **_says("What it does, for the clinician"))
-    resource = Resource("ServiceRequest", required=True, **_says("The draft: status draft, intent proposal"))
+    description = Text(required=True, **_says("What it does, for the clinician", "Creates a draft order"))
+    resource = Resource(
+        "ServiceRequest", required=True, **_says("The draft: status draft, intent proposal", type="object")
+    )
 
 
 class Suggestion(Outgoing):
     """Something that can be accepted with one click."""
 
-    label = Text(required=True, validate=_NOT_EMPTY, **_says("What the clinician reads"))
-    uuid = Text(required=True, validate=_UUID, **_says("Its id, for feedback"))
+    label = Text(
+        required=True,
+        validate=_NOT_EMPTY,
+        **_says("What the clinician reads", "Draft an order: MRI of the lumbar spine"),
+    )
+    uuid = _like(_UUID, "Its id, for feedback", _AN_ID, required=True)
     actions = fields.List(
         fields.Nested(SuggestedAction), required=True, validate=validate.Length(min=1), **_says("What it does")
     )
@@ -256,18 +290,24 @@ class Suggestion(Outgoing):
 class CardLink(Outgoing):
     """A link that carries nothing about the person."""
 
-    label = Text(required=True, **_says("What the clinician reads"))
-    url = fields.URL(required=True, schemes={"https"}, **_says("Where it leads"))
+    label = Text(required=True, **_says("What the clinician reads", "Open the console (no data is passed)"))
+    url = fields.URL(required=True, schemes={"https"}, **_says("Where it leads", "https://lumbar.example/console"))
     type = code(("absolute",), required=True, **_says("Kind of the link"))
 
 
 class Card(Outgoing):
     """One card."""
 
-    uuid = Text(required=True, validate=_UUID, **_says("Its id, for feedback; the same for the same call"))
-    summary = Text(required=True, validate=validate.Length(1, 139), **_says("The level or finding, and the reason"))
+    uuid = _like(_UUID, "Its id, for feedback; the same for the same call", _AN_ID, required=True)
+    summary = Text(
+        required=True,
+        validate=validate.Length(1, 139),
+        **_says("The level or finding, and the reason", "Emergency: New saddle numbness"),
+    )
     indicator = code(INDICATORS, required=True, **_says("How pressing it is"))
-    detail = Text(required=True, validate=_NOT_EMPTY, **_says("Why, what is open, and the sources; GitHub Markdown"))
+    detail = Text(
+        required=True, validate=_NOT_EMPTY, **_says("Why, what is open, and the sources; GitHub Markdown", "**Why**")
+    )
     source = fields.Nested(SourceOfCard, required=True, **_says("Where it comes from"))
     suggestions = fields.List(fields.Nested(Suggestion), validate=_NOT_EMPTY, **_says("Drafts that can be made"))
     selectionBehavior = code(("any",), **_says("Any of the suggestions may be accepted"))
@@ -292,12 +332,3 @@ class HookResponse(Outgoing):
 
 class Received(Outgoing):
     """Feedback was received; there is nothing to say."""
-
-
-COMPONENTS: Mapping[str, type[Schema]] = {
-    "CdsDiscovery": Discovery,
-    "CdsHookRequest": HookRequest,
-    "CdsHookResponse": HookResponse,
-    "CdsFeedback": Feedback,
-    "CdsReceived": Received,
-}

@@ -537,7 +537,7 @@ levels:
 verdicts: {excluded: warning, caution: info, not_recommended: info, not_checked: info}
 show:
   {cards: 3, reasons: 3, questions: 5, sources: 6, suggestions: 3, orders: 9, caution_from: major,
-   on_order: [emergency]}
+   critical_at_least: warning,   on_order: [emergency]}
 texts: {summary: "{level}: {reason}"}
 override_reasons: [{system: "https://lumbar.example/reasons", code: done, display: Done}]
 orders:

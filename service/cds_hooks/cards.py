@@ -56,7 +56,7 @@ def order(judged: Judged, answer: Answer, frame: Frame) -> Card:
         frame,
         key=f"order:{judged.label}:{first.rule}",
         summary=cards.texts[judged.verdict].format(ordered=judged.label, reason=first.title),
-        indicator=cards.verdicts[judged.verdict],
+        indicator=_at_least(cards.verdicts[judged.verdict], cards.show.critical_at_least if judged.critical else ""),
         detail=_order_detail(judged, answer, frame),
     )
 
@@ -72,6 +72,11 @@ def not_checked(quoted: Sequence[str], frame: Frame) -> Card:
         indicator=cards.verdicts["not_checked"],
         detail=prose.paragraphs([prose.said(cards.texts["unreadable"]), "\n".join(lines[: cards.show.questions])]),
     )
+
+
+def _at_least(indicator: str, other: str) -> str:
+    """The heavier of two indicators; the other may be none."""
+    return max(indicator, other or indicator, key=INDICATORS.index)
 
 
 def heaviest(cards: Iterable[Card], most: int) -> list[Card]:

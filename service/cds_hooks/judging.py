@@ -15,6 +15,9 @@ _AGAINST = ("exclude", "caution")
 _OFFERED = ("recommended", "consider")
 _ADVISED = ("order", "consider")
 
+MILDEST = SEVERITIES[-1]
+"""Severity of what has none of its own: a row of advice."""
+
 Answer = Mapping[str, Any]
 
 
@@ -23,6 +26,7 @@ class Finding:
     """One thing that a rule or a row says against an order."""
 
     verdict: str
+    severity: str
     rule: str
     title: str
     because: str
@@ -38,6 +42,11 @@ class Judged:
     quoted: str
     findings: tuple[Finding, ...]
     judged_as: str | None = None
+
+    @property
+    def critical(self) -> bool:
+        """Whether a rule of critical severity is among them."""
+        return any(each.severity == SEVERITIES[0] for each in self.findings)
 
     @property
     def verdict(self) -> str:
@@ -66,8 +75,12 @@ def judge(ordered: Ordered, answer: Answer, sent: Collection[str], knowledge: Kn
         found += _order(order, answer, sent, knowledge)
     if not found:
         return None
-    ranked = sorted({each.rule: each for each in found}.values(), key=lambda each: VERDICTS.index(each.verdict))
+    ranked = sorted({each.rule: each for each in found}.values(), key=_heaviness)
     return Judged(label, ordered.text, tuple(ranked), stands_for)
+
+
+def _heaviness(finding: Finding) -> tuple[int, int]:
+    return VERDICTS.index(finding.verdict), SEVERITIES.index(finding.severity)
 
 
 def right(ordered: Ordered, answer: Answer) -> bool:
@@ -88,7 +101,9 @@ def _order(order: Order, answer: Answer, sent: Collection[str], knowledge: Knowl
     for row in answer["investigations"]:
         if row["investigation"] in order.wrong_for and row["advice"] == "do_not_order":
             title = f"{row['label']}, {row['when']}" if row["when"] else row["label"]
-            yield Finding("not_recommended", row["investigation"], title, row["because"], (), tuple(row["references"]))
+            yield Finding(
+                "not_recommended", MILDEST, row["investigation"], title, row["because"], (), tuple(row["references"])
+            )
     for name in order.treatments:
         yield from _entry(name, answer, knowledge)
 
@@ -146,10 +161,12 @@ def _entry(name: str, answer: Answer, knowledge: Knowledge) -> Iterator[Finding]
     for rule in sorted(rules, key=lambda rule: _AGAINST.index(rule["action"])):
         verdict = "excluded" if rule["action"] == "exclude" else "caution"
         instead = (rule["instead"],) if rule["instead"] else others
-        yield Finding(verdict, rule["rule"], rule["title"], rule["because"], instead, tuple(rule["references"]))
+        yield Finding(
+            verdict, rule["severity"], rule["rule"], rule["title"], rule["because"], instead, tuple(rule["references"])
+        )
     if entry["status"] == "excluded" and not any(rule["action"] == "exclude" for rule in rules):
         title = entry["because"].split(". ")[0]
-        yield Finding("excluded", treatment.row, title, entry["because"], others, tuple(entry["references"]))
+        yield Finding("excluded", MILDEST, treatment.row, title, entry["because"], others, tuple(entry["references"]))
 
 
 def _rows(names: Collection[str], answer: Answer) -> Iterator[Finding]:
@@ -158,5 +175,5 @@ def _rows(names: Collection[str], answer: Answer) -> Iterator[Finding]:
         if row["row"] in names:
             instead = (row["instead"],) if row["instead"] else ()
             yield Finding(
-                "not_recommended", row["row"], row["label"], row["because"], instead, tuple(row["references"])
+                "not_recommended", MILDEST, row["row"], row["label"], row["because"], instead, tuple(row["references"])
             )
