@@ -890,6 +890,35 @@ class ContactPolicySchema(Record):
     impaired_unknown = ids("must-ask", required=True)
 
 
+FHIR_SEVERITIES = ("high", "moderate", "low")
+FHIR_PRIORITIES = ("routine", "urgent", "asap", "stat")
+
+
+@dataclass(frozen=True, slots=True)
+class FhirPolicy:
+    """Our scales in the required codes of FHIR R4."""
+
+    severity_of_rule: Mapping[str, str]
+    """Severity of a safety rule -> that of a DetectedIssue."""
+    severity_of_level: Mapping[str, str]
+    """Urgency level -> severity of the DetectedIssue of its red flags."""
+    priority_of_level: Mapping[str, str]
+    """Urgency level -> priority of a request."""
+
+
+def _scale(ours: tuple[str, ...], theirs: tuple[str, ...]) -> fields.Dict:
+    """Each code of ours once, as one of theirs."""
+    keys, values = (fields.String(validate=validate.OneOf(codes)) for codes in (ours, theirs))
+    return fields.Dict(keys=keys, values=values, required=True, validate=validate.Length(equal=len(ours)))
+
+
+class FhirPolicySchema(Record):
+    model = FhirPolicy
+    severity_of_rule = _scale(SEVERITIES, FHIR_SEVERITIES)
+    severity_of_level = _scale(LEVELS, FHIR_SEVERITIES)
+    priority_of_level = _scale(LEVELS, FHIR_PRIORITIES)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Every number and sentence that the service itself chose."""
@@ -902,6 +931,7 @@ class Policy:
     ladder: LadderPolicy
     questions: QuestionPolicy
     contact: ContactPolicy
+    fhir: FhirPolicy
     texts: Mapping[str, str]
     seen: tuple[str, ...] = ()
 
@@ -914,4 +944,5 @@ class PolicySchema(Sourced):
     ladder = fields.Nested(LadderPolicySchema, required=True)
     questions = fields.Nested(QuestionPolicySchema, required=True)
     contact = fields.Nested(ContactPolicySchema, required=True)
+    fhir = fields.Nested(FhirPolicySchema, required=True)
     texts = fields.Dict(keys=fields.String(), values=fields.String(), required=True)

@@ -519,6 +519,11 @@ contact:
   remote_cannot_clear_rest_of: [F-01]
   impaired_by: [older]
   impaired_unknown: [F-02]
+fhir:
+  severity_of_rule: {critical: high, major: high, moderate: moderate, minor: low}
+  severity_of_level: {emergency: high, urgent_same_day: high, urgent_2_weeks: moderate, routine: low, self_care: low}
+  priority_of_level:
+    {emergency: stat, urgent_same_day: asap, urgent_2_weeks: urgent, routine: routine, self_care: routine}
 texts: {intended_use: For clinicians.}
 """,
     "cds_hooks.yaml": """\
