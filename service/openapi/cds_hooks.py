@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apispec import APISpec
+from marshmallow import Schema
 
 from rules.knowledge import Knowledge
 from schemas.cds_hooks import CONTEXTS, Discovery, Feedback, HookRequest, HookResponse, Received
@@ -87,9 +88,33 @@ _REFUSED = {
 }
 
 
+_ISSUE: dict[str, Any] = {
+    "type": "object",
+    "required": ["severity", "code", "diagnostics"],
+    "properties": {
+        "severity": {"type": "string", "enum": ["fatal", "error"], "description": "How bad it is"},
+        "code": {"type": "string", "description": "Kind of the issue, of http://hl7.org/fhir/issue-type"},
+        "diagnostics": {"type": "string", "description": "What is wrong, and how to mend it"},
+        "expression": {"type": "array", "items": {"type": "string"}, "description": "FHIRPath of each place"},
+    },
+}
+_OUTCOME: dict[str, Any] = {
+    "type": "object",
+    "description": "An error, as FHIR R4 has it; nothing of what was sent is repeated but the names of its fields",
+    "required": ["resourceType", "issue"],
+    "properties": {
+        "resourceType": {"type": "string", "enum": ["OperationOutcome"], "description": "Kind of the resource"},
+        "issue": {"type": "array", "items": _ISSUE, "minItems": 1, "description": "What is wrong"},
+    },
+}
+
+
 def describe(spec: APISpec, knowledge: Knowledge) -> None:
     """Add the paths."""
-    for each in (*CONTEXTS.values(), Discovery, HookRequest, HookResponse, Feedback, Received):
+    if "OperationOutcome" not in spec.components.schemas:
+        spec.components.schema("OperationOutcome", component=_OUTCOME)
+    schemas: tuple[type[Schema], ...] = (*CONTEXTS.values(), Discovery, HookRequest, HookResponse, Feedback, Received)
+    for each in schemas:
         spec.components.schema(each.__name__, schema=each)
     texts = ("CDS Hooks: the services", "Discovery (CDS Hooks 2.0, with fields of the 3.0 ballot); one for each hook.")
     discovery = read("listCdsServices", "integration", texts, "Discovery")
