@@ -12,7 +12,7 @@ from typing import Any
 from rules import checks
 from rules.files import KnowledgeError, Problem, Source, build, read
 from rules.knowledge import Knowledge
-from schemas import about, advice, cards, vocabulary
+from schemas import about, advice, cards, codes, vocabulary
 from schemas import knowledge as records
 from schemas.parts import Record, Where
 
@@ -29,6 +29,8 @@ _FOLDERS: Mapping[str, Record] = {
     "pathways": records.PathwaySchema(),
 }
 """One file per entry; the file name is the id."""
+
+_CODES = "vocabulary/codes"
 
 _ADVICE: Mapping[str, Record] = {
     "do_not": records.DoNotSchema(),
@@ -81,6 +83,12 @@ def _load(folder: Path) -> Knowledge:
     tables["default_policy"] = reader.rows("default_urgency.yaml", "default_policy", records.DefaultLevelSchema())
     tables["policy"] = reader.single("policy.yaml", records.PolicySchema())
     tables["cards"] = reader.single("cds_hooks.yaml", cards.CardsSchema())
+    coded: dict[str, Any] = {
+        name: reader.table(f"{_CODES}/{name}.yaml", schema) for name, schema in codes.TABLES.items()
+    }
+    coded["units"] = reader.rows(f"{_CODES}/units.yaml", None, codes.ConversionSchema())
+    coded["reading"] = reader.single(f"{_CODES}/reading.yaml", codes.ReadingSchema())
+    tables["codes"] = codes.Codes(**coded)
     tables["source_attributes"] = reader.single("source_attributes.yaml", about.SourceAttributesSchema())
     tables["validation"] = reader.single("validation.yaml", about.ValidationSchema())
     reader.finish()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rules import logic
+from rules.coding import clashes
 from rules.files import KnowledgeError, Problem, Source
 from rules.knowledge import Conclusion, Knowledge, trial_words
 from rules.words import WordCycle
@@ -33,10 +34,20 @@ def check(knowledge: Knowledge, folder: Path, sources: Iterable[Source]) -> None
     """
     # Later stages compile and evaluate, so they run only on knowledge whose names hold.
     stages: tuple[Iterable[Iterator[Problem]], ...] = (
-        (_known(knowledge, folder, sources), _vocabulary(knowledge, folder)),
+        (_known(knowledge, folder, sources), _vocabulary(knowledge, folder), _coded_words(knowledge, folder)),
         (
             each(knowledge, folder)
-            for each in (_cycles, _rule_shapes, _patterns, _conditions, _policy, _levels, _treatments, _services)
+            for each in (
+                _cycles,
+                _rule_shapes,
+                _patterns,
+                _conditions,
+                _policy,
+                _levels,
+                _treatments,
+                _codes,
+                _services,
+            )
         ),
         (each(knowledge, folder) for each in (_examples,)),
     )
@@ -88,6 +99,7 @@ class _Names:
             "conflict": knowledge.conflicts,
             "do-not row": knowledge.do_not,
             "investigation": {test.investigation for each in knowledge.conditions.values() for test in each.work_up},
+            "code system": knowledge.codes.systems,
         }
 
     def known(self, name: str, kind: str = "rule word") -> bool:
@@ -152,6 +164,48 @@ def _vocabulary(knowledge: Knowledge, folder: Path) -> Found:
             if uncounted:
                 file = folder / "vocabulary" / "scores.yaml"
                 yield Problem(file, (*where, "codes"), f"no points for {', '.join(sorted(uncounted))}")
+
+
+def _coded_words(knowledge: Knowledge, folder: Path) -> Found:
+    """Every word that has codes is known."""
+    drugs = {*knowledge.medications}
+    known: Mapping[str, Collection[str]] = {
+        "findings": knowledge.findings,
+        "observations": knowledge.observations,
+        "medications": drugs,
+        "allergens": drugs | {*knowledge.allergens},
+        "treatments": {*knowledge.treatments, *knowledge.treatment_groups},
+        "fields": knowledge.fields,
+        "empty_lists": ("medications", "allergies"),
+    }
+    for table, names in known.items():
+        entries: Mapping[str, Any] = getattr(knowledge.codes, table)
+        for name in entries.keys() - {*names}:
+            yield Problem(_codes_file(folder, table), (name,), f"unknown word {name!r}")
+    for name, field in knowledge.codes.fields.items():
+        known_values = knowledge.fields[name].values if name in knowledge.fields else ()
+        for value in field.values.keys() - {*known_values}:
+            yield Problem(_codes_file(folder, "fields"), (name, "values", value), f"unknown value {value!r}")
+
+
+def _codes(knowledge: Knowledge, folder: Path) -> Found:
+    """One code has one meaning; a unit is converted to one that some measurement has."""
+    for clash in clashes(knowledge.codes, knowledge.observations):
+        text = f"the code {clash.code.system} {clash.code.code!r} stands twice; first for {clash.first!r}"
+        yield Problem(_codes_file(folder, clash.file), (clash.word,), text)
+    ucum = {entry.ucum for entry in knowledge.observations.values()}
+    seen: set[tuple[str, str]] = set()
+    for number, row in enumerate(knowledge.codes.units):
+        file = _codes_file(folder, "units")
+        if row.to not in ucum:
+            yield Problem(file, (number, "to"), f"no measurement has the unit {row.to!r}")
+        if (row.unit, row.to) in seen:
+            yield Problem(file, (number, "unit"), f"{row.unit!r} to {row.to!r} stands twice")
+        seen.add((row.unit, row.to))
+
+
+def _codes_file(folder: Path, table: str) -> Path:
+    return folder / "vocabulary" / "codes" / f"{table}.yaml"
 
 
 def _items(items: Iterable[ScoreItem], where: Where) -> Iterator[tuple[Where, ScoreItem]]:

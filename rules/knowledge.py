@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema
 
+from rules.coding import Coding
 from rules.drugs import DrugNames
 from rules.evidence import Composite, Entry, Evidence, entropy, weigh
 from rules.logic import Antecedent, antecedents, minimal
@@ -17,6 +18,7 @@ from schemas import about, advice, cards
 from schemas import knowledge as records
 from schemas import vocabulary as words
 from schemas.assessment import assessment_schema
+from schemas.codes import Codes
 from schemas.parts import Line
 
 CONCERNS = ("patterns", "evidence", "urgency", "treatment", "safety", "together")
@@ -51,6 +53,7 @@ class Knowledge:
     settings: Mapping[str, words.Setting]
     fields: Mapping[str, words.RequestField]
     groups: Mapping[str, words.Group]
+    codes: Codes
     references: Mapping[str, records.Reference]
     conditions: Mapping[str, records.Condition]
     red_flags: Mapping[str, records.RedFlag]
@@ -88,6 +91,15 @@ class Knowledge:
     def drugs(self) -> DrugNames:
         """What reads the names and codes of a medication or allergy list."""
         return DrugNames(self.medications, self.allergens, self.medication_names)
+
+    @cached_property
+    def coding(self) -> Coding:
+        """What reads the codes and units of other systems."""
+        return Coding(self.codes, self.observations, self.treatments)
+
+    def is_treatment(self, name: str) -> bool:
+        """Whether `treatments_tried` may name it: a treatment or a group of them."""
+        return name in self.treatments or name in self.treatment_groups
 
     @cached_property
     def request_schema(self) -> Schema:

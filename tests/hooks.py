@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -22,30 +23,26 @@ def patient(born: str = "1985-05-05", **changes: Any) -> dict[str, Any]:
     return {"resourceType": "Patient", "id": PATIENT_ID, "birthDate": born, "gender": "male", **changes}
 
 
-def back_pain(onset: str | None = None) -> dict[str, Any]:
-    """Low back pain as the reason of the encounter."""
+def days_ago(days: int) -> str:
+    """A day before today, as the service counts days."""
+    return (datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=days)).isoformat()
+
+
+def back_pain(since: int | None = None) -> dict[str, Any]:
+    """Low back pain, written down today; with the number of days since when, where that is known."""
     return {
         "resourceType": "Condition",
         "id": "back",
         "clinicalStatus": {
             "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]
         },
-        "category": [
-            {
-                "coding": [
-                    {
-                        "system": "http://terminology.hl7.org/CodeSystem/condition-category",
-                        "code": "encounter-diagnosis",
-                    }
-                ]
-            }
-        ],
         "code": {
             "coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "M54.50"}],
             "text": "Low back pain",
         },
         "subject": SUBJECT,
-        **({"onsetDateTime": onset} if onset else {}),
+        "recordedDate": days_ago(0),
+        **({} if since is None else {"onsetDateTime": days_ago(since)}),
     }
 
 
@@ -57,6 +54,7 @@ def finding(word: str, value: bool = True) -> dict[str, Any]:
         "status": "final",
         "code": {"coding": [{"system": SYSTEM, "code": word}]},
         "subject": SUBJECT,
+        "effectiveDateTime": days_ago(0),
         "valueBoolean": value,
     }
 
@@ -111,12 +109,12 @@ def drafts(*orders: Any) -> dict[str, Any]:
     return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in orders]}
 
 
-def chart(*resources: Any, born: str = "1985-05-05", reason: bool = True, onset: str | None = None) -> dict[str, Any]:
+def chart(*resources: Any, born: str = "1985-05-05", reason: bool = True, since: int | None = None) -> dict[str, Any]:
     """A prefetch: the resources under the keys under which they would come."""
     kinds = {"Condition": "conditions", "MedicationRequest": "medications", "AllergyIntolerance": "allergies"}
     found: dict[str, list[Any]] = {key: [] for key in (*kinds.values(), "examination")}
     if reason:
-        found["conditions"].append(back_pain(onset))
+        found["conditions"].append(back_pain(since))
     for each in resources:
         found[kinds.get(each["resourceType"], "examination")].append(each)
     return {"patient": patient(born), **{key: searchset(*each) for key, each in found.items()}}

@@ -44,7 +44,7 @@ def advise(
     call = calls.read(body, service)
     _same_patient(call)
     chart = [*intake.resources(call.chart)]
-    ordered = [*orders.read(call.drafts, chart, knowledge)]
+    ordered = [*orders.read(call.drafts, chart, today, knowledge)]
     found = intake.read([*chart, *_encounter(ordered, call)], today, knowledge, patient=call.patient)
     meant = [each for each in ordered if found.reasons or any(kind.about_back for kind in each.kinds)]
     asks_about_orders = service.hook.startswith("order-")

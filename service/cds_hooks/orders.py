@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,10 @@ from typing import Any
 
 from rules.knowledge import Knowledge
 from schemas.cards import Order
+from service.fhir.chart import Chart
 from service.fhir.codes import SYSTEM
+from service.fhir.lists import drug_names
 
-_DRUG_CODES = {
-    "http://www.nlm.nih.gov/research/umls/rxnorm": "rxnorm:{}",
-    "http://www.whocc.no/atc": "{}",
-    SYSTEM: "{}",
-}
-"""Code system -> how the drug list writes a code of it (rules/drugs.py)."""
 _MAX_TEXT = 300
 
 
@@ -34,12 +31,15 @@ class Ordered:
     reasons: tuple[Any, ...]
 
 
-def read(drafts: Sequence[Mapping[str, Any]], others: Iterable[Any], knowledge: Knowledge) -> Iterator[Ordered]:
+def read(
+    drafts: Sequence[Mapping[str, Any]], others: Iterable[Any], today: datetime.date, knowledge: Knowledge
+) -> Iterator[Ordered]:
     """The drafts that are drugs, or orders that we know.
 
     Args:
         drafts: resources of the draft orders in question.
         others: resources in which the Medication of a draft may stand.
+        today: the day of the call.
         knowledge: drugs, and what orders are called.
     """
     medications = {
@@ -51,7 +51,8 @@ def read(drafts: Sequence[Mapping[str, Any]], others: Iterable[Any], knowledge: 
         reasons = tuple(_listed(draft.get("reasonCode")))
         if draft.get("resourceType") == "MedicationRequest":
             concept = _medication(draft, medications)
-            drugs = next((found for said in _drug_names(concept) if (found := knowledge.drugs.read(said))), ())
+            names = drug_names(concept, "medications", Chart(knowledge, today))
+            drugs = tuple(name for name in names if name in knowledge.medications)
             yield Ordered(_text(concept), drugs, (), reasons)
         elif draft.get("resourceType") == "ServiceRequest":
             concept = _object(draft.get("code"))
@@ -75,16 +76,6 @@ def _medication(draft: Mapping[str, Any], medications: Mapping[str, Any]) -> Map
     inside = {f"#{each.get('id')}": each for each in _listed(draft.get("contained"))}
     found = inside.get(name) or medications.get("/".join(name.split("/")[-2:]))
     return _object(_object(found).get("code")) or {"text": reference.get("display")}
-
-
-def _drug_names(concept: Mapping[str, Any]) -> Iterator[str]:
-    """Codes first, then names, as the reader of medication lists takes them."""
-    codings = _listed(concept.get("coding"))
-    for coding in codings:
-        written, code = _DRUG_CODES.get(str(coding.get("system"))), coding.get("code")
-        if written and isinstance(code, str) and code:
-            yield written.format(code)
-    yield from _texts(concept)
 
 
 def _is(order: Order, concept: Mapping[str, Any]) -> bool:

@@ -13,36 +13,19 @@ from service.fhir.codes import SYSTEM
 from service.openapi.parts import PROBLEMS, failure, read
 
 _INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
+_ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 _SUBJECT = {"reference": "Patient/example"}
 
 
-def _condition(code: str, display: str) -> dict[str, Any]:
+def _condition(system: str, code: str, display: str) -> dict[str, Any]:
+    """An active problem."""
+    active = {"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}
     return {
         "resourceType": "Condition",
-        "id": code,
-        "clinicalStatus": {"coding": [_active()]},
-        "category": [{"coding": [_category()]}],
-        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code, "display": display}]},
+        "id": code.replace("_", "-"),
+        "clinicalStatus": {"coding": [active]},
+        "code": {"coding": [{"system": system, "code": code, "display": display}]},
         "subject": _SUBJECT,
-    }
-
-
-def _active() -> dict[str, str]:
-    return {"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}
-
-
-def _category() -> dict[str, str]:
-    return {"system": "http://terminology.hl7.org/CodeSystem/condition-category", "code": "encounter-diagnosis"}
-
-
-def _observation(word: str, value: bool) -> dict[str, Any]:
-    return {
-        "resourceType": "Observation",
-        "id": word.replace("_", "-"),
-        "status": "final",
-        "code": {"coding": [{"system": SYSTEM, "code": word}]},
-        "subject": _SUBJECT,
-        "valueBoolean": value,
     }
 
 
@@ -53,12 +36,19 @@ def _searchset(*resources: dict[str, Any]) -> dict[str, Any]:
 EXAMPLE: dict[str, Any] = {
     "hook": "patient-view",
     "hookInstance": _INSTANCE,
-    "context": {"userId": "Practitioner/example", "patientId": "example"},
+    "context": {"userId": "Practitioner/example", "patientId": "example", "encounterId": "example"},
     "prefetch": {
         "patient": {"resourceType": "Patient", "id": "example", "gender": "female", "birthDate": "1972-03-04"},
-        "conditions": _searchset(_condition("M54.50", "Low back pain, unspecified")),
+        "encounter": {
+            "resourceType": "Encounter",
+            "id": "example",
+            "status": "in-progress",
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+            "subject": _SUBJECT,
+            "reasonCode": [{"coding": [{"system": _ICD, "code": "M54.50", "display": "Low back pain"}]}],
+        },
+        "conditions": _searchset(_condition(SYSTEM, "saddle_anaesthesia", "New saddle numbness")),
         "medications": _searchset(),
-        "examination": _searchset(_observation("saddle_anaesthesia", True), _observation("limb_weakness_any", False)),
     },
 }
 """A call: someone is seen for low back pain, and has new saddle numbness."""
