@@ -34,7 +34,7 @@ def check(knowledge: Knowledge, folder: Path, sources: Iterable[Source]) -> None
     """
     # Later stages compile and evaluate, so they run only on knowledge whose names hold.
     stages: tuple[Iterable[Iterator[Problem]], ...] = (
-        (_known(knowledge, folder, sources), _vocabulary(knowledge, folder), _coded_words(knowledge, folder)),
+        (_known(knowledge, folder, sources), _vocabulary(knowledge, folder)),
         (
             each(knowledge, folder)
             for each in (
@@ -45,6 +45,7 @@ def check(knowledge: Knowledge, folder: Path, sources: Iterable[Source]) -> None
                 _policy,
                 _levels,
                 _treatments,
+                _coded_words,
                 _codes,
                 _services,
             )

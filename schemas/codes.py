@@ -82,6 +82,7 @@ class Conversion:
     factor: float
     plus: float = 0.0
     moles: bool = False
+    printed: bool = False
     unit: str = ""
     to: str = ""
     note: str | None = None
@@ -98,6 +99,7 @@ class ConversionSchema(_OwnConversionSchema):
     unit = fields.String(required=True)
     to = fields.String(required=True)
     moles = fields.Boolean()
+    printed = fields.Boolean()
 
 
 @dataclass(frozen=True, slots=True)

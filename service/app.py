@@ -17,6 +17,7 @@ from schemas.assessment import MAX_TEXT, Text, code
 from service import auth, body, catalogue, cors, limits, openapi, problems, reference, summary, telemetry, versioning
 from service.assess import assess
 from service.cds_hooks import routes as cds_hooks
+from service.fhir import routes as fhir
 from service.settings import Settings
 
 
@@ -51,6 +52,7 @@ def create_app(
     _assessments(app, known, firing)
     _catalogue(app, known, firing)
     cds_hooks.register(app, known, firing, chosen)
+    fhir.register(app, known, firing)
     _health(app, firing)
     versioning.register(app)
     reference.register(app, partial(openapi.build, known), partial(openapi.example, known, firing))

@@ -34,7 +34,7 @@ def read(request: Request, limit: int = NATIVE) -> Any:
     if len(raw) > limit:
         raise Refusal(413, f"the body is larger than {limit // 1024} KB")
     if not raw.strip():
-        raise Refusal(400, "the body is empty; send a JSON object with at least patient.age_years")
+        raise Refusal(400, "the body is empty; send a JSON object")
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_not_json)
         _refuse_depth(value)

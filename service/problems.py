@@ -45,9 +45,17 @@ def problem(
     status: int, detail: str, errors: list[dict[str, Any]] | None = None, *, expressions: Sequence[str] = ()
 ) -> Response:
     """One error in the shape of the path; nothing of the request's content is repeated but the names of its fields."""
-    if outcome.speaks(request.path):
+    body, kind = rendered(request.path, status, detail, errors, expressions)
+    return Response(body, status, content_type=kind)
+
+
+def rendered(
+    path: str, status: int, detail: str, errors: list[dict[str, Any]] | None = None, expressions: Sequence[str] = ()
+) -> tuple[bytes, str]:
+    """The body of an error, and its media type: the one place that picks the shape."""
+    if outcome.speaks(path):
         found = outcome.outcome(status, detail, expressions=expressions, errors=errors or ())
-        return Response(orjson.dumps(found), status, content_type=outcome.MEDIA_TYPE)
+        return orjson.dumps(found), outcome.MEDIA_TYPE
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -56,7 +64,7 @@ def problem(
     }
     if errors:
         body["errors"] = errors
-    return Response(orjson.dumps(body), status, content_type="application/problem+json")
+    return orjson.dumps(body), "application/problem+json"
 
 
 def shown(name: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from service import problems
 from service.arrival import Arrival, Unacceptable
 
 ARRIVE_SECONDS = 10.0
@@ -113,8 +114,9 @@ class Worker(ThreadWorker):
         self.poller.unregister(conn.sock)
 
     def _refuse(self, conn: TConn, status: int) -> None:
+        head = bytes(self._arriving[conn][0].data[:_PIECE])
         self._forget(conn)
-        self._send(conn, _problem(status))
+        self._send(conn, _problem(status, head))
         self._linger(conn)
 
     @staticmethod
@@ -194,8 +196,8 @@ class Worker(ThreadWorker):
             os._exit(1)  # a plain exit would wait for the thread that never ends
 
 
-def _problem(status: int) -> bytes:
-    said = HTTPStatus(status)
+def _problem(status: int, head: bytes) -> bytes:
+    """An answer in the shape of the path, as far as the beginning of the request tells it."""
     detail = {
         400: "the chunks of the body cannot be read, or are too many",
         408: f"the request did not arrive within {ARRIVE_SECONDS:g} seconds",
@@ -203,8 +205,10 @@ def _problem(status: int) -> bytes:
         431: "the head of the request is too long",
         503: "too many unfinished requests; try again",
     }[status]
-    body = f'{{"type":"about:blank","title":"{said.phrase}","status":{status},"detail":"{detail}"}}'
+    target = head.lstrip(b"\r\n").split(b" ", 2)[1:2] or [b""]
+    path = target[0].partition(b"?")[0].decode("latin-1")
+    body, kind = problems.rendered(path, status, detail)
     return (
-        f"HTTP/1.1 {status} {said.phrase}\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
-    ).encode()
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    ).encode() + body

@@ -75,7 +75,7 @@ stiffness:
 """,
     "vocabulary/observations.yaml": """\
 temperature_c: {label: Temperature, unit: degrees Celsius, plausible: [30, 43]}
-pulse: {label: Pulse, unit: per minute, plausible: [20, 250]}
+pulse: {label: Pulse, unit: per minute, ucum: /min, plausible: [20, 250]}
 alertness: {label: Alertness, values: [alert, drowsy]}
 """,
     "vocabulary/derived.yaml": """\
@@ -198,6 +198,77 @@ treatments_tried.response: {type: code, values: [none, partial, good]}
     "vocabulary/groups.yaml": """\
 infection: {source: one illness}
 age: {source: one birthday}
+""",
+    "vocabulary/codes/systems.yaml": """\
+loinc: {uris: ['http://loinc.org']}
+icd: {uris: ['http://hl7.org/fhir/sid/icd-10-cm'], deep: true}
+""",
+    "vocabulary/codes/findings.yaml": """\
+fever:
+  days: 7
+  codes:
+    - {system: icd, code: R50, under: true, display: Fever, status: recalled}
+""",
+    "vocabulary/codes/reasons.yaml": """\
+back_pain:
+  label: Back pain
+  codes:
+    - {system: icd, code: M54.5, under: true, display: Low back pain, status: recalled}
+""",
+    "vocabulary/codes/fields.yaml": """\
+patient.pregnancy:
+  values:
+    pregnant:
+      - {system: icd, code: Z33.1, display: Pregnant, status: recalled}
+""",
+    "vocabulary/codes/answers.yaml": """\
+affirmed:
+  means: present
+  codes:
+    - {system: loinc, code: LA33-6, display: 'Yes', status: recalled}
+""",
+    "vocabulary/codes/units.yaml": """\
+- {unit: '1/min', to: /min, factor: 1}
+""",
+    "vocabulary/codes/observations.yaml": """\
+pulse:
+  days: 1
+  codes:
+    - {system: loinc, code: 8867-4, display: Heart rate, status: recalled}
+""",
+    "vocabulary/codes/medications.yaml": """\
+anticoagulant:
+  codes:
+    - {system: icd, code: B01, under: true, display: Anticoagulants, status: recalled}
+""",
+    "vocabulary/codes/allergens.yaml": """\
+latex:
+  codes:
+    - {system: loinc, code: LA1, display: Latex, status: recalled}
+""",
+    "vocabulary/codes/treatments.yaml": """\
+tablets_any:
+  codes:
+    - {system: loinc, code: LA2, display: Tablets, status: recalled}
+""",
+    "vocabulary/codes/empty_lists.yaml": """\
+allergies:
+  codes:
+    - {system: loinc, code: LA3, display: None known, status: recalled}
+  lists:
+    - {system: loinc, code: LA4, display: Allergies, status: recalled}
+""",
+    "vocabulary/codes/reading.yaml": """\
+grade: D
+evidence_status: estimate
+references: [guideline]
+finding_days: {history: 14}
+observation_days: 30
+answers_days: 7
+reason_days: 90
+tried_days: 180
+adult_from: 18
+allergy_words: [allergy to]
 """,
     "references.yaml": """\
 paper: {citation: "A paper 2020", url: "https://example.org/paper"}

@@ -60,7 +60,8 @@ EVERY = Settings(
 )
 
 
-OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/style.css"}
+OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/style.css", "/fhir/R4/metadata"}
+FHIR = {"/fhir/R4/$assess", "/fhir/R4/Questionnaire/lumbar-intake"}
 
 
 @pytest.fixture(scope="module")
@@ -418,7 +419,7 @@ def test_every_route_but_the_open_ones_needs_a_credential(closed: Flask, asking:
             else:
                 assert response.status_code == 401, (method, path)
             seen.add(path)
-    assert {PATH, "/v1/knowledge", "/v1/findings", "/v1/findings/x", "/metrics", *OPEN} == seen
+    assert {PATH, "/v1/knowledge", "/v1/findings", "/v1/findings/x", "/metrics", *FHIR, *OPEN} == seen
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ from tests.hostile import FULL, hostile
 from tests.presentations import PATH, Reply, random_request
 
 ROOT = Path(__file__).parent.parent
+ASSESS = "/fhir/R4/$assess"
+CALLS = {"/cds-services/{id}": ({0}, {404, 412}), "/cds-services/{id}/feedback": ({422}, {404})}
+"""Routes of CDS Hooks: the statuses of an assessment that they do not have, and those that they have besides."""
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -106,11 +109,13 @@ def test_every_described_operation_answers(client: FlaskClient, document: dict[s
     for path, item in document["paths"].items():
         for method in item.keys() & METHODS:
             names.append(item[method]["operationId"])
-            if "{id}" in path:
+            if "{id}" in path and method == "get":
                 first = client.get(path.removesuffix("/{id}")).get_json()["items"][0]["id"]
                 response = client.get(path.replace("{id}", first))
             elif method == "post":
-                response = client.post(path, json=contract.EXAMPLE)
+                ((kind, body),) = item[method]["requestBody"]["content"].items()
+                named = {each["name"]: str(each["example"]) for each in item[method]["parameters"] if "example" in each}
+                response = client.post(path.format(**named), data=json.dumps(body["example"]), content_type=kind)
             else:
                 response = client.get(path)
             assert response.status_code == 200, path
@@ -134,7 +139,11 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
     described = {int(status) for status in document["paths"][PATH]["post"]["responses"]}
     assert described == {*bodies, 401, 403, 415, 429, 500, 503}
     for path, item in document["paths"].items():
-        if path != PATH:
+        if path == ASSESS:
+            assert {int(status) for status in item["post"]["responses"]} == described
+        elif path in CALLS:
+            assert {int(status) for status in item["post"]["responses"]} == described - CALLS[path][0] | CALLS[path][1]
+        elif path != PATH:
             searched = "parameters" in item["get"] and "{id}" not in path
             more = {"404"} if "{id}" in path else {"503"} if path == "/readyz" else {"422"} if searched else set()
             more |= {"401", "403", "429", "503"} if path not in auth.OPEN else set()
@@ -142,14 +151,17 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
 
 
 def test_every_problem_is_described_as_one(document: dict[str, Any]) -> None:
-    for item in document["paths"].values():
+    for path, item in document["paths"].items():
         for operation in item.values():
             for status, response in operation["responses"].items():
-                kind = "application/problem+json"
+                fhir = path.startswith("/fhir/")
+                outcome = fhir or path.startswith("/cds-services")
+                kind = "application/fhir+json" if outcome else "application/problem+json"
+                name = "OperationOutcome" if outcome else "Problem"
                 assert response["headers"]["X-Request-ID"] == {"$ref": "#/components/headers/RequestId"}
-                assert ([*response["content"]] == [kind]) == (status != "200")
+                assert ([*response["content"]] == [kind]) == (status != "200" or fhir)
                 if status != "200":
-                    assert response["content"][kind]["schema"] == {"$ref": "#/components/schemas/Problem"}
+                    assert response["content"][kind]["schema"] == {"$ref": f"#/components/schemas/{name}"}
 
 
 def test_the_documented_example_is_valid_and_is_answered(client: FlaskClient, document: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import rules
 from rules.files import KnowledgeError, Problem, build, line_of, read
 from rules.knowledge import Knowledge
+from schemas.codes import TABLES
 from schemas.vocabulary import FILES, ObservationSchema, ScoreSchema
 from tests.support import KNOWLEDGE, complaints, edited, line_with, without, write_knowledge
 
@@ -55,7 +56,8 @@ def test_every_rule_file_of_the_repository_is_read_by_some_loader(knowledge: Kno
     lists = ("do_not", "education", "follow_up", "referral", "conflicts", "measures", "gates", "leaflet")
     advice = {rules.HERE / "advice" / f"{name}.yaml" for name in lists}
     names = {rules.HERE / "vocabulary" / f"{name}.yaml" for name in ("medication_names", "common_medications")}
-    assert {*rules.HERE.rglob("*.y*ml")} == entries | tables | single | advice | names
+    coded = {rules.HERE / "vocabulary" / "codes" / f"{name}.yaml" for name in (*TABLES, "units", "reading")}
+    assert {*rules.HERE.rglob("*.y*ml")} == entries | tables | single | advice | names | coded
 
 
 def test_the_real_knowledge_carries_the_hash_of_its_files(knowledge: Knowledge) -> None:

@@ -106,6 +106,19 @@ def test_what_no_route_could_take_is_refused_before_it_has_come(server: Server, 
         assert _problem(_read(line)) == status
 
 
+@pytest.mark.parametrize(("path", "fhir"), [("/fhir/R4/$assess", True), ("/fhir?x", True), ("/fhirs", False)])
+def test_what_is_refused_early_has_the_shape_of_its_path(server: Server, path: str, fhir: bool) -> None:
+    with _line(server, f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n".encode()) as line:
+        head, _, body = _read(line).partition(b"\r\n\r\n")
+    found = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 413 ")
+    if fhir:
+        assert b"Content-Type: application/fhir+json" in head
+        assert [(each["severity"], each["code"]) for each in found["issue"]] == [("error", "too-long")]
+    else:
+        assert found["status"] == 413
+
+
 def test_a_client_that_waits_to_be_told_is_told_to_go_on(server: Server) -> None:
     with _line(server, HEAD + f"Expect: 100-continue\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()) as line:
         assert line.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -14,9 +14,17 @@ from service import jwks, problems
 from service.settings import ANONYMOUS, SCOPES, Settings
 from service.tokens import INVALID, MALFORMED, BadToken, Verifier
 
-OPEN = ("/healthz", "/readyz", "/docs", "/docs/style.css", "/openapi.json")
-"""Paths that need no credential: the probes of an orchestrator have none, and the contract is public."""
-NEEDS = (("/metrics", "metrics"), ("/v1/assessments", "assess"), ("/cds-services", "assess"), ("/v1", "knowledge"))
+OPEN = ("/healthz", "/readyz", "/docs", "/docs/style.css", "/openapi.json", "/fhir/R4/metadata")
+"""Paths that need no credential: the probes of an orchestrator have none, and the contract is public. The capability
+statement is the contract in the words of FHIR: a client reads there which credential it needs."""
+NEEDS = (
+    ("/metrics", "metrics"),
+    ("/v1/assessments", "assess"),
+    ("/fhir/R4/$assess", "assess"),
+    ("/cds-services", "assess"),
+    ("/fhir", "knowledge"),
+    ("/v1", "knowledge"),
+)
 """Path, and everything below it -> the scope that it needs; the first that fits."""
 HOOKS = "/cds-services"
 """Below it a token is made for one endpoint only (CDS Hooks)."""

@@ -37,13 +37,15 @@ def advise(
     """The cards of one call.
 
     Raises:
-        ValidationError, WrongHook, Missing: a call that cannot be answered (calls.read).
+        ValidationError, WrongHook, Missing, TooMany: a call that cannot be answered (calls).
         OtherPatient, NoAge: a chart that cannot be used (intake.read).
         EngineFault: nothing may be concluded.
     """
     call = calls.read(body, service)
     _same_patient(call)
     chart = [*intake.resources(call.chart)]
+    if len(chart) + len(call.drafts) > calls.MAX_RESOURCES:
+        raise calls.TooMany
     ordered = [*orders.read(call.drafts, chart, today, knowledge)]
     found = intake.read([*chart, *_encounter(ordered, call)], today, knowledge, patient=call.patient)
     meant = [each for each in ordered if found.reasons or any(kind.about_back for kind in each.kinds)]

@@ -17,6 +17,10 @@ REQUIRED = "patient"
 """The prefetch key without which nothing can be said."""
 
 
+MAX_RESOURCES = 2_000
+"""Resources of one call."""
+
+
 class WrongHook(Exception):
     """A call for another hook than that of the service."""
 
@@ -27,6 +31,10 @@ class Missing(Exception):
     def __init__(self, key: str, because: str) -> None:
         super().__init__(because)
         self.key, self.because = key, because
+
+
+class TooMany(Exception):
+    """More resources than are read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ def _advise(sent: dict[str, Any], service: Service, knowledge: Knowledge, engine
     except calls.Missing as error:
         text = f"prefetch.{error.key} is needed and {error.because}; this service does not call the EHR to fetch it"
         raise Refusal(412, text, expressions=[f"prefetch.{error.key}"]) from None
+    except calls.TooMany:
+        raise Refusal(413, f"more than {calls.MAX_RESOURCES} resources") from None
     except NoAge:
         raise Refusal(412, _NO_AGE, expressions=["prefetch.patient"]) from None
     except OtherPatient:

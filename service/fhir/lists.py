@@ -60,9 +60,10 @@ def drug_names(concept: Any, part: str, chart: Chart) -> tuple[str, ...]:
     """The ids that a concept means; else its text, so that the answer says that it was not checked; else nothing."""
     knowledge = chart.knowledge
     pairs = list(codings(concept))
-    known = knowledge.medications.keys() | (knowledge.allergens.keys() if part == "allergies" else set())
     for system, code in pairs:
-        if system == SYSTEM and code in known:
+        if system == SYSTEM and (
+            code in knowledge.medications or (part == "allergies" and code in knowledge.allergens)
+        ):
             return (code,)
         if part == "allergies" and (allergen := knowledge.coding.allergens.find(system, code)):
             return (allergen,)

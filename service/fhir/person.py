@@ -32,7 +32,7 @@ class Person:
         patients = list(patients)
         for each in patients:
             own = {text(each.get("id")), _bare(text(each.get(FULL_URL)))} - {""}
-            if own.isdisjoint(self._names) and (self._names or len(patients) > 1 and not own):
+            if own.isdisjoint(self._names) and (self._names or (len(patients) > 1 and not own)):
                 raise OtherPatient(label(each))
             self._names |= own
 

@@ -72,42 +72,19 @@ FEEDBACK: dict[str, Any] = {
 _REFUSED = {
     400: "Not JSON, not a call of this service, or a field that is missing or not what it should be",
     404: "No such service",
-    413: "The body is larger than 2048 KB",
+    413: "The body is larger than 2048 KB, or holds more than 2,000 resources",
     415: PROBLEMS[415],
     500: PROBLEMS[500],
 }
 
 
-_ISSUE: dict[str, Any] = {
-    "type": "object",
-    "required": ["severity", "code", "diagnostics"],
-    "properties": {
-        "severity": {"type": "string", "enum": ["fatal", "error"], "description": "How bad it is"},
-        "code": {"type": "string", "description": "Kind of the issue, of http://hl7.org/fhir/issue-type"},
-        "diagnostics": {"type": "string", "description": "What is wrong, and how to mend it"},
-        "expression": {"type": "array", "items": {"type": "string"}, "description": "FHIRPath of each place"},
-    },
-}
-_OUTCOME: dict[str, Any] = {
-    "type": "object",
-    "description": "An error, as FHIR R4 has it; nothing of what was sent is repeated but the names of its fields",
-    "required": ["resourceType", "issue"],
-    "properties": {
-        "resourceType": {"type": "string", "enum": ["OperationOutcome"], "description": "Kind of the resource"},
-        "issue": {"type": "array", "items": _ISSUE, "minItems": 1, "description": "What is wrong"},
-    },
-}
-
-
 def describe(spec: APISpec, knowledge: Knowledge) -> None:
     """Add the paths."""
-    if "OperationOutcome" not in spec.components.schemas:
-        spec.components.schema("OperationOutcome", component=_OUTCOME)
     schemas: tuple[type[Schema], ...] = (*CONTEXTS.values(), Discovery, HookRequest, HookResponse, Feedback, Received)
     for each in schemas:
         spec.components.schema(each.__name__, schema=each)
     texts = ("CDS Hooks: the services", "Discovery (CDS Hooks 2.0, with fields of the 3.0 ballot); one for each hook.")
-    discovery = read("listCdsServices", "integration", texts, "Discovery")
+    discovery = read("listCdsServices", "cds-hooks", texts, "Discovery")
     discovery["responses"]["500"] = failure(PROBLEMS[500], "/cds-services")
     spec.path("/cds-services", operations={"get": discovery})
     spec.path("/cds-services/{id}", operations={"post": _call(knowledge)})
@@ -117,7 +94,7 @@ def describe(spec: APISpec, knowledge: Knowledge) -> None:
 def _call(knowledge: Knowledge) -> dict[str, Any]:
     return {
         "operationId": "callCdsService",
-        "tags": ["integration"],
+        "tags": ["cds-hooks"],
         "summary": "CDS Hooks: the cards of a call",
         "description": "Cards for one hook; often none. The chart is what stands under prefetch: the service never "
         "calls the EHR. A list that is not there, or not whole, counts as not asked, never as absent.",
@@ -137,7 +114,7 @@ def _call(knowledge: Knowledge) -> dict[str, Any]:
 def _feedback(knowledge: Knowledge) -> dict[str, Any]:
     return {
         "operationId": "giveCdsFeedback",
-        "tags": ["integration"],
+        "tags": ["cds-hooks"],
         "summary": "CDS Hooks: what became of cards",
         "description": "Counted by service, outcome and coded reason; the same feedback again counts once. Comments "
         "are neither logged nor kept.",

@@ -17,9 +17,10 @@ PROBLEMS = {
 }
 
 
-def read(operation: str, tag: str, texts: tuple[str, str], shape: str) -> dict[str, Any]:
+def read(operation: str, tag: str, texts: tuple[str, str], shape: str, path: str = "") -> dict[str, Any]:
     """An operation that reads: a component as JSON, or a media type, of which no more is said."""
-    (summary, description), kind = texts, shape if "/" in shape else "application/json"
+    summary, description = texts
+    kind = shape if "/" in shape else outcome.MEDIA_TYPE if outcome.speaks(path) else "application/json"
     free = {"type": "object"} if kind == "application/json" else {"type": "string"}
     content = {kind: {"schema": free if "/" in shape else {"$ref": f"#/components/schemas/{shape}"}}}
     return {
@@ -29,7 +30,7 @@ def read(operation: str, tag: str, texts: tuple[str, str], shape: str) -> dict[s
         "description": description,
         "responses": {
             "200": {"description": summary, "content": content},
-            "500": failure(PROBLEMS[500]),
+            "500": failure(PROBLEMS[500], path),
         },
     }
 
