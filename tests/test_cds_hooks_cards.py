@@ -207,7 +207,7 @@ def test_a_drug_for_the_back_that_cannot_be_read_is_said_to_be_unchecked(client:
 
 def test_a_drug_is_found_by_code_reference_or_inside_its_order(client: FlaskClient, knowledge: Knowledge) -> None:
     rxnorm = knowledge.medications["diazepam"].rxnorm
-    coded = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": rxnorm}
+    coded = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": str(rxnorm)}
     medication = {"resourceType": "Medication", "id": "m", "code": {"coding": [coded]}}
     bare = {key: value for key, value in drug().items() if key != "medicationCodeableConcept"}
     inside = {**bare, "contained": [medication], "medicationReference": {"reference": "#m"}}

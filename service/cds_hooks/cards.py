@@ -125,19 +125,11 @@ def _level_detail(answer: Answer, leading: Sequence[Mapping[str, Any]], frame: F
 
 def _reason(reason: Mapping[str, Any], frame: Frame) -> str:
     """A rule in words: what it is, what of the chart fired it, and why it is one."""
-    texts, knowledge = frame.knowledge.cards.texts, frame.knowledge
-    chart = texts["chart"].format(words=", ".join(_label(word, knowledge) for word in reason["words"]))
+    texts = frame.knowledge.cards.texts
+    chart = texts["chart"].format(words=", ".join(reason["said"])) if reason["said"] else ""
     rule = texts["rule"].format(rule=reason["row"])
-    parts = [f"{reason['title']}.", chart if reason["words"] else "", reason["because"], f"({rule})"]
+    parts = [f"{reason['title']}.", chart, reason["because"], f"({rule})"]
     return prose.said(" ".join(part for part in parts if part))
-
-
-def _label(word: str, knowledge: Knowledge) -> str:
-    """A word as a clinician says it."""
-    name = word.rpartition(":")[2]
-    if name in knowledge.findings:
-        return knowledge.findings[name].label
-    return knowledge.medications[name].label if name in knowledge.medications else name.replace("_", " ")
 
 
 def _order_detail(judged: Judged, answer: Answer, frame: Frame) -> str:
