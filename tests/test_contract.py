@@ -114,7 +114,11 @@ def test_every_described_operation_answers(client: FlaskClient, document: dict[s
                 response = client.get(path.replace("{id}", first))
             elif method == "post":
                 ((kind, body),) = item[method]["requestBody"]["content"].items()
-                named = {each["name"]: str(each["example"]) for each in item[method].get("parameters", ()) if "example" in each}
+                named = {
+                    each["name"]: str(each["example"])
+                    for each in item[method].get("parameters", ())
+                    if "example" in each
+                }
                 response = client.post(path.format(**named), data=json.dumps(body["example"]), content_type=kind)
             else:
                 response = client.get(path)

@@ -168,7 +168,7 @@ def _questions(answer: Answer, frame: Frame) -> str:
 
 def _limits(frame: Frame) -> str:
     texts = frame.knowledge.cards.texts
-    lines = [texts[gap.text].format(key=gap.key) for gap in frame.call.gaps]
+    lines = [texts[gap.text].format(key=gap.key.replace("_", " ")) for gap in frame.call.gaps]
     if frame.skipped:
         lines.append(texts["skipped"].format(count=frame.skipped))
     return prose.section(texts["limits"], map(prose.said, lines))
