@@ -60,6 +60,6 @@ def free_place(server: Any) -> str:
 
 def refuse(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:  # noqa: ARG001
     """gunicorn's answer to what is not HTTP, as a problem document that repeats nothing of it."""
-    body = problems.problem(status_int, "not a request that can be read").get_data()
-    head = f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+    body, kind = problems.rendered("", status_int, "not a request that can be read")
+    head = f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\nContent-Type: {kind}\r\n"
     gunicorn.util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)

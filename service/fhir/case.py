@@ -16,6 +16,13 @@ from service.fhir.codes import SYSTEM
 from service.fhir.intake import Input, Skipped
 from service.fhir.parts import Json, own, references, tidy
 
+_LISTS = {
+    "medication": "medications",
+    "medication_class": "medications",
+    "allergy": "allergies",
+    "tried": "treatments_tried",
+}
+"""Kind of a listed word -> the list of the request that it is read from."""
 _NAMES = uuid.uuid5(uuid.NAMESPACE_URL, SYSTEM)
 
 
@@ -78,7 +85,12 @@ class Case:
 
     def behind(self, words: Collection[str]) -> list[Json]:
         """The inputs that some words rest on, directly or through what the words are made of."""
+        vocabulary = self.knowledge.vocabulary
         names = {word.removeprefix("absent:") for word in words}
-        parts = self.knowledge.vocabulary.parts
-        names |= {part for name in names for part in parts.get(name.partition(":")[0], ())}
+        names |= {part for name in names for part in vocabulary.parts.get(name, ())}
+        for derived in [vocabulary.derived[name] for name in names if name in vocabulary.derived]:
+            names |= {path.removeprefix("observations.") for path in derived.paths}
+            names |= {term.word for term in derived.members}
+            names |= {_LISTS["tried"]} if derived.tried else set()
+        names |= {_LISTS[kind] for name in names if (kind := name.partition(":")[0]) in _LISTS}
         return references(each.reference for each in self.inputs if each.word in names)

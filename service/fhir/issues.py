@@ -27,13 +27,7 @@ def _red_flag(reason: Mapping[str, Any], case: Case) -> Json:
     resource = {
         "code": concept(reason["title"], coding(own("red-flags"), reason["rule"], reason["title"])),
         "severity": case.knowledge.policy.fhir.severity_of_level[reason["level"]],
-        "implicated": case.behind(reason["words"]),
-        "evidence": [
-            {
-                "code": [*map(concept, reason["said"])],
-                "detail": case.behind(reason["words"]),
-            }
-        ],
+        "evidence": [{"code": [*map(concept, reason["said"])], "detail": case.behind(reason["words"])}],
         "detail": f"{reason['because']}{within} {sources(reason['references'], case.knowledge)}",
         "mitigation": [{"action": concept(action)} for action in flag.actions],
     }
@@ -46,26 +40,32 @@ def _held(case: Case) -> Iterator[tuple[str, tuple[list[Mapping[str, Any]], list
     for rung in case.answer["treatment_ladder"]["rungs"]:
         for entry in rung["entries"]:
             for line in (*entry["safety"], *entry["together"]):
-                lines, labels = found.setdefault(line["rule"], ([], []))
+                lines, treatments = found.setdefault(line["rule"], ([], []))
                 lines.append(line)
-                beside = f" with {case.knowledge.treatments[line['with']].label}" if "with" in line else ""
-                labels.append(f"{entry['label']}{beside}")
+                treatments += [entry["treatment"], *([line["with"]] if "with" in line else [])]
     yield from found.items()
 
 
-def _safety(rule: str, lines: list[Mapping[str, Any]], labels: list[str], case: Case) -> Json:
+def _safety(rule: str, lines: list[Mapping[str, Any]], treatments: list[str], case: Case) -> Json:
     known, line = case.knowledge.safety_rules[rule][0], lines[0]
     words = [*dict.fromkeys(word for each in lines for word in each.get("words", ()))]
-    treatments = ", ".join(dict.fromkeys(labels))
     resource = {
         "code": concept(known.title, coding(own("safety"), rule, known.title)),
         "severity": case.knowledge.policy.fhir.severity_of_rule[known.severity],
-        "implicated": case.behind(words),
+        "implicated": [_treatment(name, case) for name in dict.fromkeys(treatments)],
         "evidence": [{"code": [worded(word, case.knowledge) for word in words], "detail": case.behind(words)}],
-        "detail": f"{line['because']} About: {treatments}. {sources(known.references, case.knowledge)}",
+        "detail": f"{line['because']} {sources(known.references, case.knowledge)}",
         "mitigation": [{"action": concept(known.instead)}] if known.instead else [],
     }
     return _issue(rule, resource, known.references, case)
+
+
+def _treatment(name: str, case: Case) -> Json:
+    """A treatment that may not even be proposed: known by what it is, not by a resource."""
+    return {
+        "identifier": {"system": own("treatments"), "value": name},
+        "display": case.knowledge.treatments[name].label,
+    }
 
 
 def _issue(rule: str, resource: Json, keys: Any, case: Case) -> Json:

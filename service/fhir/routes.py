@@ -16,6 +16,7 @@ from service import body, telemetry
 from service.assess import assess
 from service.fhir import capability, guidance, intake, outcome, questionnaire
 from service.fhir.parts import Json, reference
+from service.fhir.person import FULL_URL
 from service.problems import Refusal
 
 BASE = "/fhir/R4"
@@ -109,7 +110,8 @@ def _places(value: Mapping[str, Any], wanted: str) -> list[str]:
 
 
 def _subject(sent: list[Any]) -> Json:
-    """The Patient as the client knows it: by its id, else by nothing but that it was sent."""
-    patients = (each for each in sent if isinstance(each, Mapping) and each.get("resourceType") == "Patient")
-    named = (reference(f"Patient/{each.get('id')}") for each in patients if each.get("id"))
-    return next(filter(None, named), {"type": "Patient", "display": "The Patient as sent"})
+    """The Patient as the client knows it: by its id, by its fullUrl, else by nothing but that it was sent."""
+    patients = [each for each in sent if isinstance(each, Mapping) and each.get("resourceType") == "Patient"]
+    names = [f"Patient/{each['id']}" for each in patients if each.get("id")]
+    names += [str(each[FULL_URL]) for each in patients if FULL_URL in each]
+    return next(filter(None, map(reference, names)), {"type": "Patient", "display": "The Patient as sent"})

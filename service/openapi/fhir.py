@@ -15,18 +15,9 @@ from service.openapi.parts import PROBLEMS, failure, read
 ASSESS = f"{BASE}/$assess"
 
 
-def _said(number: int, word: str, answer: bool) -> dict[str, Any]:
-    """An Observation in the words of the service."""
-    return {
-        "resource": {
-            "resourceType": "Observation",
-            "id": f"o{number}",
-            "status": "final",
-            "code": {"coding": [{"system": SYSTEM, "code": word}]},
-            "subject": {"reference": "Patient/p1"},
-            "valueBoolean": answer,
-        }
-    }
+def _said(word: str, answer: str) -> dict[str, Any]:
+    """An answer to an item of the questionnaire."""
+    return {"linkId": word, "answer": [{"valueCoding": {"system": SYSTEM, "code": answer}}]}
 
 
 EXAMPLE = {
@@ -34,12 +25,21 @@ EXAMPLE = {
     "type": "collection",
     "entry": [
         {"resource": {"resourceType": "Patient", "id": "p1", "birthDate": "1981-02-03", "gender": "male"}},
-        _said(1, "pain_below_knee", True),
-        _said(2, "straight_leg_raise_positive", True),
-        _said(3, "limb_weakness_any", False),
+        {
+            "resource": {
+                "resourceType": "QuestionnaireResponse",
+                "status": "completed",
+                "subject": {"reference": "Patient/p1"},
+                "item": [
+                    _said("pain_below_knee", "present"),
+                    _said("straight_leg_raise_positive", "present"),
+                    _said("limb_weakness_any", "absent"),
+                ],
+            }
+        },
     ],
 }
-"""A sciatica as a chart would send it."""
+"""A sciatica, asked by the questionnaire; without a date an answer is of today."""
 
 _TYPE = {"type": "string", "description": "Type of the resource, as FHIR names it", "example": "Bundle"}
 _COMPONENTS: dict[str, dict[str, Any]] = {
@@ -139,9 +139,9 @@ def _assess() -> dict[str, Any]:
         "tags": ["fhir"],
         "summary": "Differential, urgency and proposals for the person of a chart",
         "description": "The answer is a Bundle (collection): GuidanceResponse first, then an OperationOutcome with "
-        "what was not used, Parameters with the level, RiskAssessment, DetectedIssues, and a CarePlan with its RequestGroup "
-        "and drafts of what to order. Ages count from today in UTC; apart from that the same request and knowledge "
-        "give the same bytes. Sent as application/json it is read as well.",
+        "what was not used, Parameters with the level, RiskAssessment, DetectedIssues, and a CarePlan with its "
+        "RequestGroup and drafts of what to order. Ages count from today in UTC; apart from that the same request and "
+        "knowledge give the same bytes. Sent as application/json it is read as well.",
         "requestBody": {"description": "The chart", "required": True, "content": {outcome.MEDIA_TYPE: content}},
         "responses": {
             "200": {"description": "The assessment", "content": reply},
