@@ -164,6 +164,7 @@ def _number(
         raise Unread(f"{shown} cannot be converted to {unit or 'what is asked'}")
     if (how.factor, how.plus) != (1, 0):
         value = round(value * how.factor + how.plus, 4)
+        value = int(value) if value == int(value) else value  # 84, not 84.0: numbers are shown as they are sent
     return inside(value, comparator)
 
 
