@@ -3,6 +3,7 @@
 What was measured for these choices, and how to reload: docs/serving.md.
 """
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -52,13 +53,18 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Before the first worker: stop when the service is open and others than this machine could ask."""
+    """Before the first worker: stop when the service is open and others than this machine could ask.
+
+    Then freeze what was loaded: no collection of a worker walks the knowledge, and so none copies its pages.
+    """
     # With reuse_port the sockets are those of the workers, and there are only the addresses that were asked for.
     addresses = [listener.getsockname() for listener in server.LISTENERS] or server.cfg.address
     try:
         auth.guard(addresses, Settings.read(os.environ))
     except (auth.Unprotected, WrongSetting) as error:
         sys.exit(f"lumbar: {error}")
+    gc.collect()
+    gc.freeze()
 
 
 on_reload = when_ready

@@ -14,6 +14,7 @@ import os
 import random
 import re
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -22,10 +23,12 @@ import durable_rules_engine as durable
 Antecedent = frozenset[str]
 """Literals that must all hold, e.g. {"fever", "absent:pain_improving", "free:known_aaa"}."""
 
+_Keyed = tuple[str, Antecedent]
+
 MAX_ATTRIBUTES = 240  # a fact of more than 252 attributes is refused (error 302)
 MAX_RULES_PER_MARKER = 36  # with MAX_MARKERS this bounds the match stack of 64 (error 303, every firing lost)
 MAX_MARKERS = 24
-MAX_RULES = 72  # of a ruleset; more would be safe, but a session costs by the rules of its ruleset
+MAX_RULES = 12  # of a ruleset; more would be safe, but a session costs by the rules of its ruleset
 MAX_LITERALS = 12  # conditions of one antecedent; part of the same bound
 MAX_FIRINGS = 5_000
 _SIMPLE = re.compile(r"(?:(?:absent|free):)?[a-zA-Z0-9_:.\-]{1,120}\Z")
@@ -47,8 +50,10 @@ class _Partition:
 
     name: str
     handle: int
-    reads: frozenset[str]
-    starts: frozenset[str]
+    reads: Mapping[str, str]
+    """Literal -> how it stands in a fact, in alphabetical order."""
+    keys: frozenset[str]
+    """Each of its rules needs one of these; where none is held, none of them can fire and no session is opened."""
     rules: tuple[Antecedent, ...]
     prefix: str
 
@@ -69,7 +74,7 @@ class Engine:
         self._concerns = {
             concern: tuple(
                 self._compile(f"{concern}_{number}", rules)
-                for number, rules in enumerate(_partition(_checked(antecedents)))
+                for number, rules in enumerate(_partition(_arranged(_checked(antecedents))))
             )
             for concern, antecedents in concerns.items()
         }
@@ -86,12 +91,7 @@ class Engine:
             if self.broken:
                 raise EngineFault(self.broken)
             try:
-                fired = [
-                    rule
-                    for part in parts
-                    if not part.starts.isdisjoint(held)
-                    for rule in self._session(part, held & part.reads)
-                ]
+                fired = [rule for part in parts if not part.keys.isdisjoint(held) for rule in self._session(part, held)]
             except EngineFault as fault:
                 self.broken = str(fault)
                 raise
@@ -125,7 +125,8 @@ class Engine:
             for concern, parts in self._concerns.items()
         }
 
-    def _compile(self, name: str, rules: tuple[Antecedent, ...]) -> _Partition:
+    def _compile(self, name: str, keyed: tuple[_Keyed, ...]) -> _Partition:
+        rules = tuple(rule for _, rule in keyed)
         markers = _marker_count(rules)
         definition = {
             f"r{number}": {"all": [{"m_0": _condition(rule, f"g{number % markers}")}], "pri": 0}
@@ -135,8 +136,8 @@ class Engine:
         part = _Partition(
             name=name,
             handle=durable.create_ruleset(name, json.dumps(definition)),
-            reads=frozenset().union(*rules),
-            starts=frozenset(literal for rule in rules for literal in rule if not literal.startswith("free:")),
+            reads={literal: f'"{literal}":1,' for literal in sorted(frozenset().union(*rules))},
+            keys=frozenset(key for key, _ in keyed),
             rules=rules,
             prefix="".join(f'"g{number}":1,' for number in range(markers)),
         )
@@ -144,8 +145,8 @@ class Engine:
         self._run(part, '"warm up":1,')
         return part
 
-    def _session(self, part: _Partition, literals: Collection[str]) -> list[Antecedent]:
-        body = part.prefix + "".join(f'"{literal}":1,' for literal in sorted(literals))
+    def _session(self, part: _Partition, held: Collection[str]) -> list[Antecedent]:
+        body = part.prefix + "".join([text for literal, text in part.reads.items() if literal in held])
         return [part.rules[int(name[1:])] for name in self._run(part, body)]
 
     def _run(self, part: _Partition, body: str) -> list[str]:
@@ -154,7 +155,7 @@ class Engine:
             try:
                 code, offset = durable.assert_fact(part.handle, f'{{{body}"sid":"{session}"}}')
                 if code == _OK:
-                    return list(_firings(part.handle, offset))
+                    return _firings(part.handle, offset)
                 if code == _NOT_HANDLED:
                     return []
                 if code != _OBSERVED:
@@ -164,17 +165,17 @@ class Engine:
         raise EngineFault(f"a fresh session of {part.name} was called a duplicate twice")
 
 
-def _firings(handle: int, offset: int) -> Iterator[str]:
+def _firings(handle: int, offset: int) -> list[str]:
     """Names of the rules that fire, in the engine's order: its messages look like {"r12":{...}}."""
+    names: list[str] = []
     started = durable.start_action_for_state(handle, offset)
     message = started[1] if started else None
-    for _ in range(MAX_FIRINGS):
-        if not message:
-            return
-        yield message[2 : message.index('"', 2)]
+    while message:
+        if len(names) == MAX_FIRINGS:
+            raise EngineFault(f"more than {MAX_FIRINGS} firings")
+        names.append(message[2 : message.index('"', 2)])
         message = durable.complete_and_start_action(handle, offset)
-    if message:
-        raise EngineFault(f"more than {MAX_FIRINGS} firings")
+    return names
 
 
 def _delete(part: _Partition, session: str) -> None:
@@ -196,7 +197,7 @@ def _marker_count(rules: Collection[Antecedent]) -> int:
 
 
 def _checked(antecedents: Iterable[Antecedent]) -> list[Antecedent]:
-    rules = sorted(set(antecedents), key=sorted)
+    rules = list(dict.fromkeys(antecedents))
     for rule in rules:
         if all(literal.startswith("free:") for literal in rule):
             raise EngineRefusal(f"an antecedent needs a literal that is not an exclusion: {sorted(rule)}")
@@ -227,17 +228,33 @@ def _fnv1a(text: str) -> int:
     return code
 
 
-def _partition(rules: list[Antecedent]) -> Iterator[tuple[Antecedent, ...]]:
-    """Split so that no ruleset can be sent more than MAX_ATTRIBUTES or hold more than MAX_RULES."""
-    current: list[Antecedent] = []
-    attributes: set[str] = set()
+def _arranged(rules: list[Antecedent]) -> list[_Keyed]:
+    """Each rule with its key, the literal that the fewest rules read; rules whose keys are neighbours side by side.
+
+    Neighbours are the words of one rule file or one section of the vocabulary: what is asked together is held
+    together, so that few rulesets need a session.
+    """
+    readers = Counter(literal for rule in rules for literal in rule if not literal.startswith("free:"))
+    place: dict[str, int] = {}
+    keyed = []
     for rule in rules:
+        key = min((literal for literal in rule if literal in readers), key=lambda each: (readers[each], each))
+        place.setdefault(_attribute(key), len(place))
+        keyed.append((key, rule))
+    return sorted(keyed, key=lambda each: place[_attribute(each[0])])
+
+
+def _partition(keyed: list[_Keyed]) -> Iterator[tuple[_Keyed, ...]]:
+    """Split so that no ruleset can be sent more than MAX_ATTRIBUTES or hold more than MAX_RULES."""
+    current: list[_Keyed] = []
+    attributes: set[str] = set()
+    for key, rule in keyed:
         wider = attributes | {_attribute(literal) for literal in rule}
         full = len(current) == MAX_RULES
         if current and (full or len(wider) + MAX_MARKERS > MAX_ATTRIBUTES):
             yield tuple(current)
             current, wider = [], {_attribute(literal) for literal in rule}
-        current.append(rule)
+        current.append((key, rule))
         attributes = wider
     if current:
         yield tuple(current)

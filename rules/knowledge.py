@@ -13,7 +13,7 @@ from rules.coding import Coding
 from rules.drugs import DrugNames
 from rules.evidence import Composite, Entry, Evidence, entropy, weigh
 from rules.logic import Antecedent, antecedents, minimal
-from rules.words import Facts, Trial, Vocabulary, Words
+from rules.words import Facts, Trial, Vocabulary, Words, base
 from schemas import about, advice, cards
 from schemas import knowledge as records
 from schemas import vocabulary as words
@@ -118,7 +118,7 @@ class Knowledge:
         return frozenset((*self.fields, *(f"observations.{name}" for name in self.observations)))
 
     @cached_property
-    def likelihoods(self) -> Mapping[str, Mapping[str, float]]:
+    def likelihoods(self) -> Mapping[str, dict[str, float]]:
         """Ranked condition -> word -> P(present | condition), drawn into the clip; a word without a row is left out."""
         low, high = self.policy.reasoning.clip
         return {
@@ -130,12 +130,42 @@ class Knowledge:
     def weights(self) -> Mapping[str, Mapping[Evidence, Entry]]:
         """Ranked condition -> evidence -> what it weighs there."""
         background = self.conditions[self.policy.reasoning.background]
-        return {name: weigh(condition, background, self.likelihoods) for name, condition in self.ranked.items()}
+        return {
+            name: weigh(condition, background, self.likelihoods, self.composites, self.groups_of)
+            for name, condition in self.ranked.items()
+        }
 
     @cached_property
-    def uncertainties(self) -> Mapping[str, Mapping[str, float]]:
-        """Ranked condition -> word -> entropy in bits of whether it is present."""
-        return {name: {word: entropy(f) for word, f in rows.items()} for name, rows in self.likelihoods.items()}
+    def weighed_by(self) -> Mapping[Evidence, tuple[tuple[str, Entry], ...]]:
+        """Evidence -> every ranked condition in which it weighs something, with what it weighs there."""
+        found: dict[Evidence, list[tuple[str, Entry]]] = {}
+        for name, entries in self.weights.items():
+            for evidence, entry in entries.items():
+                found.setdefault(evidence, []).append((name, entry))
+        return {evidence: tuple(entries) for evidence, entries in found.items()}
+
+    @cached_property
+    def answering(self) -> Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+        """Finding -> P(present | condition), and the uncertainty of the answer in bits, by place among the ranked.
+
+        Where a condition has no row, the background's counts.
+        """
+        unsaid = self.likelihoods[self.policy.reasoning.background]
+        found = {}
+        for word in self.evidence_words & unsaid.keys() & self.findings.keys():
+            frequencies = tuple(rows.get(word, unsaid[word]) for rows in self.likelihoods.values())
+            found[word] = (frequencies, tuple(map(entropy, frequencies)))
+        return found
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Ranked condition -> its place in tables by condition."""
+        return {name: place for place, name in enumerate(self.ranked)}
+
+    @cached_property
+    def askable(self) -> Mapping[str, frozenset[str]]:
+        """Ranked condition -> the findings that it has a row for."""
+        return {name: frozenset(rows.keys() & self.findings.keys()) for name, rows in self.likelihoods.items()}
 
     @cached_property
     def safety_rules(self) -> Mapping[str, tuple[records.SafetyRule, tuple[str, ...]]]:
@@ -177,13 +207,21 @@ class Knowledge:
                 tables[concern].setdefault(antecedent, []).append(conclusion)
         for antecedent, rule in self._interactions():
             tables["together"].setdefault(antecedent, []).append(Conclusion("safety", rule))
-        for word in self.evidence_words:
+        for word in self.in_order(self.evidence_words):
             tables["evidence"][frozenset({word})] = [Conclusion("present", word)]
             tables["evidence"][frozenset({f"absent:{word}"})] = [Conclusion("absent", word)]
         return {
             concern: {antecedent: tuple(found) for antecedent, found in table.items()}
             for concern, table in tables.items()
         }
+
+    def in_order(self, words: Iterable[str]) -> list[str]:
+        """As in the vocabulary, where what is asked together stands together."""
+        return sorted(words, key=lambda word: (self._order[base(word)], word))
+
+    @cached_property
+    def _order(self) -> Mapping[str, int]:
+        return {name: place for place, name in enumerate((*self.findings, *self.derived, *self.scores))}
 
     def _interactions(self) -> Iterator[tuple[Antecedent, str]]:
         """What a safety rule still needs once the drugs of an entry are taken, with `with:` that entry."""
@@ -284,7 +322,7 @@ class Knowledge:
             for word in self.evidence_words
         ]
         return {
-            word: Composite(place, parts | self._bands_beside(word, parts), off)
+            word: Composite(place, parts | self._bands_beside(word, parts), off, bool(off))
             for place, (_, _, word, parts, off) in enumerate(sorted(made, key=lambda row: row[:3]))
             if parts or off
         }
@@ -301,25 +339,55 @@ class Knowledge:
         return tuple(sorted(found, key=lambda row: (-self.levels[row[1]].rank, sorted(row[0]), row[2])))
 
     @cached_property
+    def urgency_places(self) -> Mapping[str, tuple[int, ...]]:
+        """Literal -> the places in `urgency_antecedents` that read it."""
+        found: dict[str, list[int]] = {}
+        for place, (antecedent, *_) in enumerate(self.urgency_antecedents):
+            for literal in antecedent:
+                found.setdefault(literal, []).append(place)
+        return {literal: tuple(places) for literal, places in found.items()}
+
+    @cached_property
+    def stronger(self) -> Mapping[str, int]:
+        """Level -> how many of `urgency_antecedents`, from the first, lead above it."""
+        ranks = [self.levels[level].rank for _, level, _ in self.urgency_antecedents]
+        return {name: sum(rank > level.rank for rank in ranks) for name, level in self.levels.items()}
+
+    @cached_property
     def reach(self) -> Mapping[str, str]:
         """Must-ask item -> the highest level of any rule that reads one of its findings."""
-        ranks = {level: entry.rank for level, entry in self.levels.items()}
-        lowest = min(ranks, key=lambda level: ranks[level])
-        reached = {
-            item: [level for finding in entry.findings for _, level in self.urgency_readers[finding]]
-            for item, entry in self.must_ask.items()
-        }
-        return {item: max(found, key=lambda level: ranks[level], default=lowest) for item, found in reached.items()}
+        return {item: level for item, (level, _) in self.reaching.items()}
+
+    @cached_property
+    def reaching(self) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+        """Must-ask item -> the highest level of any rule that reads one of its findings, and what fires it there.
+
+        What fires it are places in `urgency_antecedents`.
+        """
+        lowest = min(self.levels, key=lambda level: self.levels[level].rank)
+        found = {}
+        for item, entry in self.must_ask.items():
+            reading = [
+                (place, level)
+                for place, (antecedent, level, _) in enumerate(self.urgency_antecedents)
+                if not self._read_by(antecedent).isdisjoint(entry.findings)
+            ]
+            top = reading[0][1] if reading else lowest  # the strongest level comes first
+            found[item] = (top, tuple(place for place, level in reading if level == top))
+        return found
 
     @cached_property
     def urgency_readers(self) -> Mapping[str, tuple[tuple[Antecedent, str], ...]]:
         """Finding -> (antecedent, level) of every urgency rule that reads it, directly or through another word."""
         readers: dict[str, list[tuple[Antecedent, str]]] = {finding: [] for finding in self.findings}
         for antecedent, level, _ in self.urgency_antecedents:
-            read = {part for literal in antecedent for part in (literal, *self.parts(literal))}
-            for finding in read & readers.keys():
+            for finding in self._read_by(antecedent) & readers.keys():
                 readers[finding].append((antecedent, level))
         return {finding: tuple(found) for finding, found in readers.items()}
+
+    def _read_by(self, antecedent: Antecedent) -> frozenset[str]:
+        """The literals of an antecedent and the words that they are made of."""
+        return frozenset(part for literal in antecedent for part in (literal, *self.parts(literal)))
 
     def lines(self) -> Iterator[tuple[str, Conclusion, tuple[Line, ...]]]:
         """Every rule of the rule language as (concern, conclusion, lines)."""

@@ -7,14 +7,17 @@ is its frequency in the condition over its frequency in ordinary mechanical back
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from rules.evidence import Entry, Evidence
 from rules.knowledge import Knowledge
 from schemas.knowledge import Condition, Frequency, Priors
 from service.findings import Presentation
+
+_ORDER = attrgetter("order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Ranked:
     condition: Condition
     prior: float
     probability: float
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
 
 
 def rank(evidence: Collection[Evidence], presentation: Presentation, knowledge: Knowledge) -> tuple[Ranked, ...]:
@@ -38,20 +41,23 @@ def rank(evidence: Collection[Evidence], presentation: Presentation, knowledge: 
     Returns:
         Most probable first; the probabilities add up to 1.
     """
-    scored, said = [], sorted(evidence)
-    quantities = {found: _quantity(*found, presentation, knowledge) for found in said}
-    for condition in knowledge.ranked.values():
-        assert condition.priors is not None
-        opens_with = condition.priors.opens_with
-        if opens_with and not presentation.present(opens_with):
-            continue
-        prior, by_age = _prior(condition.priors, condition.frequencies, presentation)
-        entries = _ledger(condition, quantities, by_age, knowledge)
-        scored.append((condition, prior, entries, math.log(prior) + _total(condition, entries, knowledge)))
+    open_ = {
+        name: condition.priors
+        for name, condition in knowledge.ranked.items()
+        if condition.priors and (not condition.priors.opens_with or presentation.present(condition.priors.opens_with))
+    }
+    by_age = {name for name, priors in open_.items() if len(priors.settings[presentation.setting]) > 1}
+    entries = _entries(evidence, by_age, presentation, knowledge)
+    scored = []
+    for name, priors in open_.items():
+        condition = knowledge.ranked[name]
+        prior = _prior(priors, condition.frequencies, presentation)
+        ledger = _depend(_composite_or_items(entries[name]), knowledge.policy.reasoning.dependence_factor)
+        scored.append((condition, prior, ledger, math.log(prior) + _total(condition, ledger, knowledge)))
     top = max(score for *_, score in scored)
     whole = math.fsum(math.exp(score - top) for *_, score in scored)
     ranked = [
-        Ranked(condition, prior, math.exp(score - top) / whole, entries) for condition, prior, entries, score in scored
+        Ranked(condition, prior, math.exp(score - top) / whole, ledger) for condition, prior, ledger, score in scored
     ]
     return tuple(sorted(ranked, key=lambda item: (-item.probability, item.condition.id)))
 
@@ -102,8 +108,8 @@ def likelihood(probability: float, knowledge: Knowledge) -> str:
     return next(entry.word for entry in words if probability >= entry.at_least)
 
 
-def _prior(priors: Priors, counted: Collection[str], presentation: Presentation) -> tuple[float, bool]:
-    """Prior weight for this setting and age, and whether age is already in it."""
+def _prior(priors: Priors, counted: Collection[str], presentation: Presentation) -> float:
+    """Prior weight for this setting and age."""
     bands = priors.settings[presentation.setting]
     age = float(presentation.facts.values["patient.age_years"])
     band = next(band for band in bands if band.below is None or age < band.below)
@@ -111,25 +117,42 @@ def _prior(priors: Priors, counted: Collection[str], presentation: Presentation)
     for modifier in priors.modifiers:
         if modifier.word not in counted and presentation.present(modifier.word):
             weight *= modifier.factor
-    return weight, len(bands) > 1
+    return weight
 
 
-def _ledger(
-    condition: Condition, evidence: Mapping[Evidence, str | None], age_in_prior: bool, knowledge: Knowledge
-) -> tuple[Entry, ...]:
-    """The lines that count for this condition, the heaviest first.
+def _entries(
+    evidence: Collection[Evidence], by_age: Collection[str], presentation: Presentation, knowledge: Knowledge
+) -> dict[str, list[Entry]]:
+    """For each condition what was said that weighs something there, bands of one quantity once.
+
+    Of the bands of a quantity that hold the narrowest counts, which is the one rarest in the background.
 
     Args:
-        condition: whose ledger it is.
-        evidence: what was said, in a fixed order -> the one quantity that it was decided by, if there is one.
-        age_in_prior: whether bands of age are left out.
-        knowledge: weights, composites, groups.
+        evidence: what was said.
+        by_age: conditions whose prior counts the age already.
+        presentation: tells which quantity decided a word.
+        knowledge: what each evidence weighs.
     """
-    weights = knowledge.weights[condition.id]
-    said = ((weights[found], quantity) for found, quantity in evidence.items() if found in weights)
-    entries = _one_per_quantity(said, age_in_prior)
-    entries = _composite_or_items(entries, knowledge)
-    return tuple(_depend(entries, knowledge))
+    background = knowledge.conditions[knowledge.policy.reasoning.background].frequencies
+    found: dict[str, list[Entry]] = {name: [] for name in knowledge.ranked}
+    banded: dict[str, list[tuple[float, Evidence]]] = {}
+    for said in evidence:
+        word, present = said
+        quantity, row = _quantity(word, present, presentation, knowledge), background.get(word)
+        if quantity is not None and row is not None:
+            banded.setdefault(quantity, []).append((row.f if present else 1 - row.f, said))
+            continue
+        for name, entry in knowledge.weighed_by.get(said, ()):
+            found[name].append(entry)
+    for quantity, bands in banded.items():
+        counted = set(by_age if quantity == "patient.age_years" else ())
+        for _, said in sorted(bands):
+            for name, entry in knowledge.weighed_by.get(said, ()):
+                if entry.background is None or name not in counted:
+                    found[name].append(entry)
+                if entry.background is not None:
+                    counted.add(name)
+    return found
 
 
 def _quantity(word: str, present: bool, presentation: Presentation, knowledge: Knowledge) -> str | None:
@@ -153,68 +176,52 @@ def _quantity(word: str, present: bool, presentation: Presentation, knowledge: K
     return settling.pop() if len(settling) == 1 else None
 
 
-def _one_per_quantity(entries: Iterable[tuple[Entry, str | None]], age_in_prior: bool) -> list[Entry]:
-    """Bands of one quantity count once: the narrowest that holds, which is the one rarest in the background."""
-    kept: list[Entry] = []
-    narrowest: dict[str, tuple[float, Entry]] = {}
-    for entry, quantity in entries:
-        if quantity is None or entry.background is None:
-            kept.append(entry)
-            continue
-        if age_in_prior and quantity == "patient.age_years":
-            continue
-        share = entry.background if entry.present else 1 - entry.background
-        if quantity not in narrowest or share < narrowest[quantity][0]:
-            narrowest[quantity] = (share, entry)
-    return kept + [entry for _, entry in narrowest.values()]
-
-
-def _composite_or_items(entries: list[Entry], knowledge: Knowledge) -> list[Entry]:
+def _composite_or_items(entries: list[Entry]) -> list[Entry]:
     """A composite or its items, never both.
 
     A validated composite (it names what it switches off) always replaces its items; any other word that is made
     of words in the ledger stands only where it says more than they do together.
     """
-    chosen, composites = {entry.word: entry for entry in entries}, knowledge.composites
+    composites = [(entry.composite, entry) for entry in entries if entry.composite]
+    if not composites:
+        return entries
+    chosen = {entry.word: entry for entry in entries}
     # Validated composites first, then the small before the large, so that no item is weighed at two depths.
-    for entry in sorted(
-        (entry for entry in entries if entry.word in composites), key=lambda each: composites[each.word].place
-    ):
-        if entry.word not in chosen:
+    for (_, parts, replaces, validated), entry in sorted(composites, key=lambda each: each[0].place):
+        if entry.word not in chosen or (parts.isdisjoint(chosen) and replaces.isdisjoint(chosen)):
             continue
-        _, parts, replaces = composites[entry.word]
-        items = [chosen[part] for part in parts if part in chosen]
-        if replaces:
-            items += [other for word, other in chosen.items() if word in replaces and word != entry.word]
-        elif items and abs(entry.weight) <= abs(math.fsum(item.weight for item in items)):
+        items = [chosen[part] for part in parts | replaces if part in chosen]
+        if not validated and abs(entry.weight) <= abs(math.fsum([item.weight for item in items])):
             items = [entry]
         for item in items:
-            chosen.pop(item.word, None)
+            del chosen[item.word]
     return list(chosen.values())
 
 
-def _depend(entries: list[Entry], knowledge: Knowledge) -> list[Entry]:
+def _depend(entries: list[Entry], factor: float) -> list[Entry]:
     """Within a correlated group, and in each direction, each further line counts half of the one before."""
     places: dict[tuple[str, bool], int] = {}
-    counted = []
-    factor = knowledge.policy.reasoning.dependence_factor
-    for entry in sorted(entries, key=lambda each: (-abs(each.weight), each.word)):
+    entries.sort(key=_ORDER)
+    for number, entry in enumerate(entries):
+        if not entry.groups:
+            continue
         place = 0
-        for group in knowledge.groups_of(entry.word):
-            key = (group, entry.weight > 0)
-            place = max(place, places.get(key, 0))
-            places[key] = places.get(key, 0) + 1
-        counted.append(replace(entry, counted=factor**place) if place else entry)
-    return counted
+        for key in entry.groups:
+            before = places.get(key, 0)
+            places[key] = before + 1
+            place = max(place, before)
+        if place:
+            entries[number] = entry._replace(counted=factor**place)
+    return entries
 
 
 def _total(condition: Condition, entries: Iterable[Entry], knowledge: Knowledge) -> float:
     """Sum of the counted log ratios; what speaks against a serious condition has a floor."""
     weights = [entry.weight * entry.counted for entry in entries]
-    against = math.fsum(weight for weight in weights if weight < 0)
+    against = math.fsum([weight for weight in weights if weight < 0])
     if condition.serious:
         against = max(against, math.log(knowledge.policy.reasoning.serious_floor))
-    return against + math.fsum(weight for weight in weights if weight > 0)
+    return against + math.fsum([weight for weight in weights if weight > 0])
 
 
 def describe(item: Ranked, final: bool, roots: Collection[str], knowledge: Knowledge) -> dict[str, Any]:

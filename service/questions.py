@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from operator import mul
 from typing import Any
 
 from rules.evidence import entropy
@@ -53,25 +54,18 @@ def _gains(top: Sequence[Ranked], presentation: Presentation, knowledge: Knowled
     """
     share = math.fsum(item.probability for item in top)
     weights = [item.probability / share for item in top]
+    places = [knowledge.places[item.condition.id] for item in top]
     # Where only the background has a row, the answer is equally likely in all and tells nothing.
     telling = [item for item in top if item.condition.id != knowledge.policy.reasoning.background]
-    for finding in sorted(
-        {word for item in telling for word in item.condition.frequencies} & knowledge.findings.keys()
-    ):
-        if finding in presentation.unknown or presentation.present(finding) or presentation.absent(finding):
+    literals = presentation.literals
+    asked = frozenset().union(*(knowledge.askable[item.condition.id] for item in telling))
+    for finding in asked - literals - presentation.unknown:
+        if f"absent:{finding}" in literals:
             continue
-        chance = within = 0.0
-        for weight, item in zip(weights, top, strict=True):
-            source = _source(item, finding, knowledge)
-            chance += weight * knowledge.likelihoods[source][finding]
-            within += weight * knowledge.uncertainties[source][finding]
+        frequencies, uncertainties = knowledge.answering[finding]
+        chance = sum(map(mul, weights, map(frequencies.__getitem__, places)))
+        within = sum(map(mul, weights, map(uncertainties.__getitem__, places)))
         yield entropy(chance) - within, finding
-
-
-def _source(item: Ranked, finding: str, knowledge: Knowledge) -> str:
-    """The condition whose frequency of a finding counts: its own, or without a row the background's."""
-    own = finding in knowledge.likelihoods[item.condition.id]
-    return item.condition.id if own else knowledge.policy.reasoning.background
 
 
 def _question(finding: str, why: str, top: Sequence[Ranked], knowledge: Knowledge) -> dict[str, Any]:
@@ -89,8 +83,9 @@ def _question(finding: str, why: str, top: Sequence[Ranked], knowledge: Knowledg
 def _effect(top: Sequence[Ranked], finding: str, present: bool, knowledge: Knowledge) -> str:
     """The leading three after the answer, with their share of the leading conditions."""
     weights = []
+    frequencies, _ = knowledge.answering[finding]
     for item in top:
-        f = knowledge.likelihoods[_source(item, finding, knowledge)][finding]
+        f = frequencies[knowledge.places[item.condition.id]]
         weights.append((item.probability * (f if present else 1 - f), item.condition.id))
     whole = math.fsum(weight for weight, _ in weights)
     ordered = sorted(weights, key=lambda pair: (-pair[0], pair[1]))[:3]

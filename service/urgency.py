@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from rules.grounds import grounds, openers
@@ -54,7 +55,8 @@ def triage(fired: Fired, presentation: Presentation, knowledge: Knowledge) -> Ur
     default = None if setting else _default(presentation, knowledge)
     level = setting[0].urgency if setting else default.level  # type: ignore[union-attr]
     assert level is not None
-    items = _open(level, presentation, knowledge)
+    lacking = _lacking(presentation.literals, knowledge)
+    items = _open(level, lacking, presentation, knowledge)
     return Urgency(
         level=level,
         provisional=bool(items),
@@ -63,7 +65,7 @@ def triage(fired: Fired, presentation: Presentation, knowledge: Knowledge) -> Ur
         words=(words := {flag.id: _held(fired[Conclusion("red_flag", flag.id)]) for flag in flags}),
         said={rule: _said(held, presentation, knowledge) for rule, held in words.items()},
         open_items=items,
-        would_change=_would_change(level, presentation, knowledge),
+        would_change=_would_change(level, lacking, presentation, knowledge),
         notices=tuple(_no_downgrade(flag) for flag in flags if flag.then.notice),
     )
 
@@ -117,18 +119,24 @@ def gate(level: str, presentation: Presentation, knowledge: Knowledge) -> list[s
     ]
 
 
-def _open(level: str, presentation: Presentation, knowledge: Knowledge) -> tuple[str, ...]:
+def _lacking(held: Set[str], knowledge: Knowledge) -> list[int]:
+    """How many literals each of `urgency_antecedents` lacks."""
+    lacking = [len(antecedent) for antecedent, *_ in knowledge.urgency_antecedents]
+    for literal in held & knowledge.urgency_places.keys():
+        for place in knowledge.urgency_places[literal]:
+            lacking[place] -= 1
+    return lacking
+
+
+def _open(level: str, lacking: Sequence[int], presentation: Presentation, knowledge: Knowledge) -> tuple[str, ...]:
     items = gate(level, presentation, knowledge)
-    return tuple(sorted(items, key=lambda item: (*_danger(item, presentation, knowledge), item)))
+    return tuple(sorted(items, key=lambda item: (*_danger(item, lacking, knowledge), item)))
 
 
-def _danger(item: str, presentation: Presentation, knowledge: Knowledge) -> tuple[int, int]:
+def _danger(item: str, lacking: Sequence[int], knowledge: Knowledge) -> tuple[int, int]:
     """How far a present finding of the item could move the level, and how little else that would need."""
-    reading = [row for finding in knowledge.must_ask[item].findings for row in knowledge.urgency_readers[finding]]
-    return min(
-        ((-_rank(level, knowledge), len(antecedent - presentation.literals)) for antecedent, level in reading),
-        default=(0, 0),
-    )
+    level, places = knowledge.reaching[item]
+    return -_rank(level, knowledge), min([lacking[place] for place in places], default=0)
 
 
 def _default(presentation: Presentation, knowledge: Knowledge) -> DefaultLevel:
@@ -236,30 +244,27 @@ def _reasons(urgency: Urgency) -> list[dict[str, Any]]:
 
 
 def _would_change(
-    level: str, presentation: Presentation, knowledge: Knowledge
+    level: str, lacking: Sequence[int], presentation: Presentation, knowledge: Knowledge
 ) -> tuple[tuple[RedFlag, tuple[str, ...]], ...]:
     """Rules above the level that one more finding which nobody has denied would fire.
 
     The highest level first, then the rule of which most already holds, then the order of the evidence rows.
     """
-    rank, held, state = _rank(level, knowledge), presentation.literals, presentation.words.state
+    held, state = presentation.literals, presentation.words.state
     missing: dict[str, set[str]] = {}
     near: dict[str, int] = {}
-    for antecedent, to, rule in knowledge.urgency_antecedents:
-        if _rank(to, knowledge) <= rank:
-            break
-        lacking = sorted(antecedent - held)
-        opening = openers(lacking[0], state, knowledge.vocabulary) if len(lacking) == 1 else frozenset()
-        if opening:
-            missing.setdefault(rule, set()).update(opening)
+    opening = cache(lambda literal: openers(literal, state, knowledge.vocabulary))
+    for place in [place for place, left in enumerate(lacking[: knowledge.stronger[level]]) if left == 1]:
+        antecedent, _, rule = knowledge.urgency_antecedents[place]
+        if found := opening(*antecedent - held):
+            missing.setdefault(rule, set()).update(found)
             near[rule] = max(near.get(rule, 0), len(words_of(antecedent)))
     flags = sorted(
         (knowledge.red_flags[rule] for rule in missing),
         key=lambda flag: (-_rank(flag.urgency, knowledge), -near[flag.id], flag.row, flag.id),
     )
     return tuple(
-        (flag, tuple(word for word in knowledge.findings if word in missing[flag.id]))
-        for flag in flags[: knowledge.policy.questions.would_change]
+        (flag, tuple(knowledge.in_order(missing[flag.id]))) for flag in flags[: knowledge.policy.questions.would_change]
     )
 
 

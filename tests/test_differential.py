@@ -747,7 +747,9 @@ def test_the_word_is_withheld_until_the_answer_is_final(knowledge: Knowledge) ->
 
 
 def entry(word: str, lr: float, *, present: bool = True, published: Published | None = None) -> Entry:
-    return Entry(word, present, lr, 0.5, 0.25, frequency(0.5), published, 0.5)
+    weight = math.log(lr)
+    order = (-abs(weight), word)
+    return Entry(word, present, lr, 0.5, 0.25, frequency(0.5), published, weight, order, counted=0.5)
 
 
 def printed(lr_present: float | None, lr_absent: float | None = None, differs: str | None = None) -> Published:

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -33,6 +34,7 @@ from rules.engine import Engine, EngineFault
 from rules.knowledge import Knowledge
 from service import create_app, logs, trace
 from service.contract import EXAMPLE
+from tests.fhir_bundles import bundle
 from tests.hostile import FULL
 from tests.presentations import PATH, cases
 
@@ -544,6 +546,48 @@ def test_no_canary_comes_up_in_log_metrics_or_errors(
     assert [place for place in named if not place.startswith(("a key in", "a name in the query"))] == []
     assert len(named) >= 5
     assert len(written.getvalue().splitlines()) >= sum(statuses.values())
+
+
+def _charts(canaries: Canaries) -> Iterator[dict[str, Any]]:
+    """A chart whose ids and names are planted; then each other string of it; then one with a second patient."""
+    chart = bundle(cases()[0]["request"], datetime.now(UTC).date())
+    person = {"identifier": [{"value": canaries.plant("an identifier")}], "name": [{"text": canaries.plant("a name")}]}
+    chart["entry"][0]["resource"] |= person
+    names = {
+        entry["resource"]["id"]: canaries.plant(f"the id of {number}") for number, entry in enumerate(chart["entry"])
+    }
+    subject = f"Patient/{names[chart['entry'][0]['resource']['id']]}"
+    for entry in chart["entry"]:
+        resource = entry["resource"] | {"id": names[entry["resource"]["id"]]}
+        entry["resource"] = resource | ({"subject": {"reference": subject}} if "subject" in resource else {})
+    yield chart
+    for path in _strings(chart):
+        wrong = deepcopy(chart)
+        _set(wrong, path, canaries.plant("/".join(map(str, path))))
+        yield wrong
+    stranger = {"resourceType": "Patient", "id": canaries.plant("another patient"), "birthDate": "1950-01-01"}
+    yield {**chart, "entry": [*chart["entry"], {"resource": stranger}]}
+
+
+def test_no_fhir_id_and_no_name_of_a_chart_comes_up_in_log_metrics_or_errors(
+    knowledge: Knowledge, engine: Engine, written: io.StringIO
+) -> None:
+    canaries, statuses, errors = Canaries(), Counter[int](), []
+    whole, faulty = (create_app(knowledge, used).test_client() for used in (engine, cast(Engine, Broken())))
+    for number, chart in enumerate(_charts(canaries)):
+        for client in (whole, faulty) if number % 8 == 0 else (whole,):
+            response = client.post("/fhir/R4/$assess", data=json.dumps(chart), content_type="application/fhir+json")
+            statuses[response.status_code] += 1
+            errors.append(response.get_data(as_text=True) if response.status_code >= 400 else "")
+    assert statuses.keys() == {200, 422, 503}
+    assert len(canaries.planted) > 100
+    for said in (
+        written.getvalue(),
+        "".join(errors),
+        *(each.get("/metrics").get_data(as_text=True) for each in (whole, faulty)),
+    ):
+        assert canaries.found_in(said) == []
+    assert "/fhir/R4/$assess" in written.getvalue()
 
 
 def test_the_name_of_an_unknown_field_is_cut_when_it_is_longer_than_any_of_ours(
