@@ -83,6 +83,11 @@ def describe(spec: APISpec, knowledge: Knowledge) -> None:
     schemas: tuple[type[Schema], ...] = (*CONTEXTS.values(), Discovery, HookRequest, HookResponse, Feedback, Received)
     for each in schemas:
         spec.components.schema(each.__name__, schema=each)
+    context = spec.components.schemas["HookRequest"]["properties"]["context"]
+    spec.components.schemas["HookRequest"]["properties"]["context"] = {
+        "description": context["description"],
+        "anyOf": [{"$ref": f"#/components/schemas/{each.__name__}"} for each in schemas[: len(CONTEXTS)]],
+    }
     texts = ("CDS Hooks: the services", "Discovery (CDS Hooks 2.0, with fields of the 3.0 ballot); one for each hook.")
     discovery = read("listCdsServices", "cds-hooks", texts, "Discovery")
     discovery["responses"]["500"] = failure(PROBLEMS[500], "/cds-services")
