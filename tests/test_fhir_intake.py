@@ -559,6 +559,17 @@ def test_more_than_a_hundred_drugs_still_load_and_say_that_more_are_there(take: 
     assert names[-1] == "31 more that were not read"
 
 
+def test_a_list_with_a_next_page_is_not_taken_for_whole(take: Reader, knowledge: Knowledge) -> None:
+    page = {"resourceType": "Bundle", "id": "b1", "entry": [{"resource": drug(coded(RXNORM, "11289"))}]}
+    cut = take(*resources({"drugs": {**page, "link": [{"relation": "next", "url": "https://ehr.example/2"}]}}))
+    assert cut.request["medications"] == ["more, on pages that were not sent", "warfarin"]
+    assert why(cut) == ["further pages were not sent"]
+    assert knowledge.unlisted("medications", cut.request["medications"])
+    assert "allergies" not in cut.request
+    whole = take(*resources({"drugs": {**page, "link": [{"relation": "self", "url": "https://ehr.example/1"}]}}))
+    assert whole.request["medications"] == ["warfarin"]
+
+
 def test_a_completed_procedure_is_history_and_a_treatment_tried(take: Reader) -> None:
     made = {"resourceType": "Procedure", "id": "x1", "status": "completed", "code": coded(SNOMED, "387731002")}
     lately = take({**made, "performedDateTime": "2026-10-21"})
@@ -701,7 +712,7 @@ NAMES = _words(
     "unit comparator valueBoolean valueInteger valueCodeableConcept component interpretation dataAbsentReason "
     "effectiveDateTime effectivePeriod start end onsetDateTime recordedDate performedDateTime clinicalStatus "
     "verificationStatus class item answer linkId valueCoding valueDecimal contained entry resource fullUrl text "
-    "medicationCodeableConcept medicationReference ingredient reaction substance emptyReason reasonCode "
+    "medicationCodeableConcept medicationReference link relation ingredient reaction substance emptyReason reasonCode "
     "reasonReference authored period intent deceasedBoolean focus"
 )
 WORDS = _words(

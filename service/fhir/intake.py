@@ -21,6 +21,8 @@ __all__ = ["Input", "Intake", "NoAge", "OtherPatient", "Skipped", "read", "resou
 
 _AGE = "patient.age_years"
 _SEX = "patient.sex"
+_CUT_SHORT = "cutShort"
+"""Where `resources()` says of which types a Bundle has further pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def read(resources: Iterable[Any], today: datetime.date, knowledge: Knowledge, *
             lists.medication(each, chart, drugs)
         elif kind in _READERS:
             _READERS[kind](each, chart)
+        elif kind == "Bundle" and _CUT_SHORT in each:
+            lists.cut_short(label(each), each[_CUT_SHORT], chart)
         elif kind not in ("Patient", "Medication"):
             chart.skip(label(each), "resources of this type are not read")
     request = chart.request()
@@ -83,7 +87,8 @@ def resources(bundle_or_prefetch: Any) -> Iterator[Any]:
     """Every resource of a Bundle, of a prefetch (key -> resource, Bundle or null) or of a list of them.
 
     Bundles are opened down to one inside another, and contained resources follow the one that holds them, their ids
-    beginning with `#`. A Bundle deeper than that is passed on as it is, and `read` lists it as not read.
+    beginning with `#`. A Bundle deeper than that is passed on as it is, and `read` lists it as not read;
+    of one with a next page a note is passed on, so that its list is not taken for whole.
     """
     yield from _opened(bundle_or_prefetch, 3)
 
@@ -95,7 +100,11 @@ def _opened(value: Any, depth: int) -> Iterator[Any]:
     elif isinstance(value, Mapping) and value.get("resourceType") == "Bundle":
         if not depth:
             yield value
-        for entry in objects(value.get("entry")) if depth else ():
+        entries = objects(value.get("entry")) if depth else []
+        if any(link.get("relation") == "next" for link in objects(value.get("link"))):
+            kinds = sorted({text(mapping(entry.get("resource")).get("resourceType")) for entry in entries})
+            yield {"resourceType": "Bundle", "id": value.get("id"), _CUT_SHORT: kinds}
+        for entry in entries:
             url, inner = entry.get("fullUrl"), entry.get("resource")
             if isinstance(inner, Mapping) and inner.get("resourceType") in ("Patient", "Medication") and url:
                 inner = {**inner, FULL_URL: url}

@@ -15,6 +15,8 @@ _ENDED = ("completed", "stopped")
 _NOT_YET = ("proposal", "option")
 _NAMELESS = {"medications": "a medication without a name", "allergies": "an allergy without a name"}
 
+_PARTS = {"MedicationStatement": "medications", "MedicationRequest": "medications", "AllergyIntolerance": "allergies"}
+
 Resource = Mapping[str, Any]
 
 
@@ -130,3 +132,11 @@ def empty_list(resource: Resource, chart: Chart) -> None:
     if part is None or not known_empty or resource.get("status") != "current":
         return chart.skip(reference, "a list that is not known to be empty; its entries are read by themselves")
     return chart.listed(part, (), reference)
+
+
+def cut_short(reference: str, kinds: Any, chart: Chart) -> None:
+    """A search result with further pages: a name that nobody knows keeps its list from being taken for whole."""
+    chart.skip(reference, "further pages were not sent")
+    for kind, part in _PARTS.items():
+        if isinstance(kinds, list) and kind in kinds:
+            chart.listed(part, ["more, on pages that were not sent"], reference)
