@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rules import checks
+from rules import checks, kept
 from rules.files import KnowledgeError, Problem, Source, build, read
 from rules.knowledge import Knowledge
 from schemas import about, advice, cards, codes, vocabulary
 from schemas import knowledge as records
 from schemas.parts import Record, Where
 
-__all__ = ["HERE", "Knowledge", "KnowledgeError", "load"]
+__all__ = ["HERE", "Knowledge", "KnowledgeError", "check", "load"]
 
 HERE = Path(__file__).parent
 
@@ -45,13 +45,19 @@ _ADVICE: Mapping[str, Record] = {
 
 
 def load(folder: Path = HERE) -> Knowledge:
-    """Read every rule file below a folder.
+    """Read every rule file below a folder; of the service's own, the copy that passed is used while nothing changes.
 
     Raises:
         KnowledgeError: anything that is wrong, each with file and line; wrong knowledge does not start.
     """
     with _collector_paused():
-        return _load(folder)
+        if folder != HERE:
+            return check(folder)
+        known = kept.recall(fingerprint(folder))
+        if known is None:
+            known = check(folder)
+            kept.keep(known)
+        return known
 
 
 @contextmanager
@@ -66,7 +72,12 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _load(folder: Path) -> Knowledge:
+def check(folder: Path = HERE) -> Knowledge:
+    """Read and check every rule file below a folder, whatever is kept.
+
+    Raises:
+        KnowledgeError: as `load`.
+    """
     reader = _Reader(folder)
     tables: dict[str, Any] = {
         name: reader.table(f"vocabulary/{name}.yaml", schema) for name, schema in vocabulary.FILES.items()
