@@ -17,8 +17,8 @@ MAX_DEPTH = 32
 _TOO_DEEP = f"nested too deep, at most {MAX_DEPTH} levels are read"
 
 
-def read(request: Request, limit: int = NATIVE) -> Any:
-    """The JSON value of a request body of at most so many bytes.
+def read(request: Request, limit: int = NATIVE, expected: str = "an object with at least patient.age_years") -> Any:
+    """The JSON value of a request body of at most so many bytes; `expected` says what an empty one lacks.
 
     Raises:
         Refusal: 400 not JSON, a key twice, NaN, nested too deep; 413 too long; 415 another media type or compressed.
@@ -34,7 +34,7 @@ def read(request: Request, limit: int = NATIVE) -> Any:
     if len(raw) > limit:
         raise Refusal(413, f"the body is larger than {limit // 1024} KB")
     if not raw.strip():
-        raise Refusal(400, "the body is empty; send a JSON object")
+        raise Refusal(400, f"the body is empty; send {expected}")
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_not_json)
         _refuse_depth(value)

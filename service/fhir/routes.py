@@ -41,7 +41,7 @@ def register(
 
     @app.post(f"{BASE}/$assess")
     def assess_resources() -> Response:
-        value = body.read(request, body.LARGE)
+        value = body.read(request, body.LARGE, "a Bundle or Parameters")
         sent = [*_sent(value)]
         read = _read(value, sent, day(), knowledge)
         presentation = knowledge.request_schema.load(read.request)
