@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test fuzz check evaluate bench serving faults hostile load-soak proof soak mutation ladders sbom openapi lock clean
+.PHONY: run test fuzz check evaluate bench bench-memory bench-telemetry serving faults hostile load-soak proof soak mutation ladders sbom openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
@@ -47,9 +47,23 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(PIP) -r requirements/dev.txt
 	touch $@
 
-# speed, as ratios in one run
-bench: $(VENV)/.runtime
-	@$(BIN)/python -m benchmarks.bench
+# speed, as ratios in one run, written to benchmarks/results.json; five minutes. PART=engine (request, steps, growth) for one part
+bench: $(VENV)/.bench
+	@$(BIN)/python -m benchmarks.bench $(PART)
+
+# other engines to compare with; without node, or without wrk, the bench says what it did not measure
+$(VENV)/.bench: requirements/bench.txt benchmarks/node/package-lock.json $(VENV)/.dev
+	$(PIP) -r requirements/bench.txt
+	@if command -v npm >/dev/null; then npm ci --prefix benchmarks/node --ignore-scripts --no-audit --no-fund --loglevel=error \
+	  || echo "npm ci failed: one engine is not measured"; else echo "no node: one engine is not measured"; fi
+	touch $@
+
+# memory over 200,000 assessments in one process; half an hour
+bench-memory: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.memory
+
+# what telemetry costs
+bench-telemetry: $(VENV)/.runtime
 	@$(BIN)/python -m benchmarks.telemetry
 
 # worker classes and threads in turn, in one run; three minutes
@@ -100,7 +114,7 @@ openapi: $(VENV)/.runtime
 
 # renew the locked dependencies from requirements/*.in
 lock: $(VENV)/.dev
-	for part in build runtime dev mutation; do CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
+	for part in build runtime dev mutation bench; do CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
 	  --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 	  --upgrade --output-file requirements/$$part.txt requirements/$$part.in; done
 

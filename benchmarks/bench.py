@@ -1,101 +1,97 @@
-"""Speed as ratios taken in one run, the two sides in turn: `make bench`.
+"""Speed as ratios taken in one run, the two sides in turn: `make bench`; one part: `python -m benchmarks.bench engine`.
 
-Absolute times depend on the machine; the ratios are what to quote.
+Absolute times depend on the machine; the ratios are what to quote. How to read it: docs/speed.md. The whole run writes
+results.json; a part only prints. The exit code is 1 when two sides do not do the same, not when a bar is missed.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
+import datetime
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-import flask
 import orjson
 
-import rules
-from rules.engine import Engine
-from service.app import create_app
-from service.assess import assess
-from service.evaluate import read_cases
-from service.findings import derive
+from benchmarks import engines, growth, request, whole
+from benchmarks.rounds import Row, table
 
-ROUNDS = 15
-CASES = Path(__file__).parent.parent / "tests" / "cases"
-
-
-def paired(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float, float]:
-    """Median microseconds of each side, and the median of first / second pair by pair."""
-    pairs = [(_microseconds(first), _microseconds(second)) for _ in range(ROUNDS)]
-    ratio = statistics.median(a / b for a, b in pairs)
-    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs), ratio
+RESULTS = Path(__file__).parent / "results.json"
+PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
+PACKAGES = ("durable-rules", "flask", "gunicorn", "orjson", "zen-engine", "clipspy")
+PARTS: Mapping[str, Callable[[engines.Bench], Iterator[Row]]] = {
+    "engine": engines.rows,
+    "request": lambda _: whole.rows(),
+    "steps": lambda bench: request.rows(bench.knowledge, bench.engine),
+    "growth": growth.rows,
+}
 
 
-def _microseconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter_ns()
-    work()
-    return (time.perf_counter_ns() - start) / 1000
+def machine() -> dict[str, Any]:
+    """What the figures were taken on; nothing that names the machine."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "cores": os.cpu_count(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "packages": {name: _package(name) for name in PACKAGES},
+        "node": _said("node", "--version"),
+        "wrk": (_said("wrk", "--version") or "").partition(" Copyright")[0] or None,
+    }
 
 
-def main() -> None:
-    """Print one table."""
-    knowledge = rules.load()
-    engine = Engine(knowledge.rules)
-    app = create_app(knowledge, engine)
-    schema = knowledge.request_schema
-    bodies = [orjson.dumps(case["request"]) for case in read_cases(CASES)]
-    requests = [schema.load(orjson.loads(body)) for body in bodies]
-    literals = [derive(request, knowledge).literals for request in requests]
-    tables = {concern: list(table) for concern, table in knowledge.rules.items()}
-
-    def fire() -> None:
-        for held in literals:
-            for concern in tables:
-                engine.fire(concern, held)
-
-    def plain() -> None:
-        for held in literals:
-            for table in tables.values():
-                _ = {rule for rule in table if rule <= held}
-
-    client = app.test_client()
-    bare = flask.Flask("bare")
-
-    @bare.post("/v1/assessments")
-    def echo() -> flask.Response:
-        orjson.loads(flask.request.get_data())
-        return flask.Response(full, content_type="application/json")
-
-    full = client.post("/v1/assessments", data=bodies[0], content_type="application/json").data
-    bare_client = bare.test_client()
-
-    def through(testing: flask.testing.FlaskClient, query: str = "") -> Callable[[], None]:
-        def send() -> None:
-            for body in bodies:
-                testing.post("/v1/assessments" + query, data=body, content_type="application/json")
-
-        return send
-
-    rows = [
-        ("engine / plain Python subset reading", paired(fire, plain)),
-        ("request, full answer / bare Flask route", paired(through(client), through(bare_client))),
-        ("request, summary / bare Flask route", paired(through(client, "?detail=summary"), through(bare_client))),
-        ("request, full answer / assessment alone", paired(through(client), _assessing(requests, knowledge, engine))),
-    ]
-    sizes = engine.describe()
-    print(f"{len(bodies)} cases; {sum(size['rules'] for size in sizes.values())} engine rules: {sizes}")
-    print(f"{'row':44} {'us a case':>10} {'us a case':>10} {'ratio':>7}")
-    for name, (first, second, ratio) in rows:
-        print(f"{name:44} {first / len(bodies):10.0f} {second / len(bodies):10.0f} {ratio:7.2f}")
+def words(facts: Mapping[str, Any]) -> str:
+    """The same for people, above the table."""
+    on, known = facts["machine"], facts["knowledge"]
+    packages = ", ".join(f"{name} {version}" for name, version in on["packages"].items() if version)
+    return (
+        f"{on['date']}, {on['cores']} cores ({on['architecture']}), Python {on['python']}, {packages}, "
+        f"node {on['node']}, {on['wrk']}.\n"
+        f"{known['rules']} rules of {known['antecedents']} antecedents and {known['literals']} literals "
+        f"({known['words']} words); {known['cases']} cases. Written by `make bench`."
+    )
 
 
-def _assessing(requests: list[dict[str, object]], knowledge: rules.Knowledge, engine: Engine) -> Callable[[], None]:
-    def run() -> None:
-        for request in requests:
-            assess(request, knowledge, engine)
+def _package(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
-    return run
+
+def _said(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.splitlines()[0].strip() if done.stdout else None
+
+
+def main(wanted: list[str]) -> int:
+    """Print one table, of all parts or of those named."""
+    if unknown := set(wanted) - PARTS.keys():
+        print(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    bench = engines.Bench()
+    facts = {"machine": machine(), "knowledge": engines.facts(bench)}
+    print(orjson.dumps(facts).decode(), flush=True)
+    found: list[Row] = []
+    for name in [name for name in PARTS if not wanted or name in wanted]:
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        found += PARTS[name](bench)
+    print(table(found))
+    if not wanted:
+        text = orjson.dumps({**facts, "rows": [row.as_json() for row in found]}, option=orjson.OPT_INDENT_2)
+        RESULTS.write_bytes(text + b"\n")
+        before, heading, _ = PAGE.read_text(encoding="utf-8").partition("## One run\n")
+        PAGE.write_text(f"{before}{heading}\n{words(facts)}\n\n{table(found)}\n", encoding="utf-8")
+    return int(any(row.faulty for row in found))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

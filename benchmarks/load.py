@@ -67,8 +67,10 @@ class Counts:
 class Load:
     """So many connections that send for as long as the block lasts, at a rate if one is given."""
 
-    def __init__(self, port: int, known: Sequence[Known], connections: int = 8, rate: float | None = None) -> None:
-        self.port, self.known, self.rate, self.connections = port, known, rate, connections
+    def __init__(
+        self, port: int, known: Sequence[Known], connections: int = 8, rate: float | None = None, path: str = PATH
+    ) -> None:
+        self.port, self.known, self.rate, self.connections, self.path = port, known, rate, connections, path
         self.counts = Counts()
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._next = itertools.count()
@@ -108,7 +110,7 @@ class Load:
                 if line.sock is None:
                     line.connect()
                 port = line.sock.getsockname()[1]
-                line.request("POST", PATH, known.body, {"Content-Type": "application/json"})
+                line.request("POST", self.path, known.body, {"Content-Type": "application/json"})
                 response = line.getresponse()
                 answer = response.read()
                 why = f"status {response.status}"

@@ -75,6 +75,12 @@ class Server:
             return []
         return [int(pid) for pid in children.split() if _state(int(pid)) not in ("Z", "")]
 
+    def processor_seconds(self) -> float:
+        """What master and workers have used so far, user and system."""
+        seen = [Path(f"/proc/{pid}/stat").read_text(encoding="ascii") for pid in (self.master, *self.workers())]
+        ticks = sum(int(used) for text in seen for used in text.rpartition(")")[2].split()[11:13])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def ports(self, pid: int) -> set[int]:
         """The clients' ports of the connections that a process holds."""
         held = set()

@@ -1,4 +1,4 @@
-"""What telemetry costs: the same requests with and without it, in turn, in one run: `make bench`.
+"""What telemetry costs: the same requests with and without it, in turn, in one run: `make bench-telemetry`.
 
 Its lines are written to the null device, its numbers to shared files as under gunicorn.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
@@ -16,7 +15,8 @@ import orjson
 from flask.testing import FlaskClient
 
 import rules
-from benchmarks.bench import CASES, paired
+from benchmarks.firing import CASES
+from benchmarks.rounds import Side, clocked, paired
 from rules.engine import Engine
 from service import create_app, logs, metrics
 from service.evaluate import read_cases
@@ -39,30 +39,33 @@ def main() -> None:
         telling = create_app(knowledge, engine).test_client()
         with redirect_stdout(nowhere):
             rows = [
-                ("assessment", len(bodies), paired(_assess(telling, bodies), _assess(silent, bodies))),
-                ("lookup of one finding", LOOKUPS, paired(_get(telling, LOOKUPS), _get(silent, LOOKUPS))),
+                ("assessment", paired(_assess(telling, bodies), _assess(silent, bodies))),
+                ("lookup of one finding", paired(_get(telling, LOOKUPS), _get(silent, LOOKUPS))),
+                (
+                    "scrape / health check",
+                    paired(_get(telling, SCRAPES, "/metrics"), _get(telling, SCRAPES, "/healthz")),
+                ),
             ]
-            scrape = paired(_get(telling, SCRAPES, "/metrics"), _get(telling, SCRAPES, "/healthz"))
     print(f"{'with / without telemetry':32} {'us':>8} {'us':>8} {'ratio':>7}")
-    for name, count, (first, second, ratio) in rows:
-        print(f"{name:32} {first / count:8.0f} {second / count:8.0f} {ratio:7.3f}")
-    print(f"{'scrape / health check':32} {scrape[0] / SCRAPES:8.0f} {scrape[1] / SCRAPES:8.0f} {scrape[2]:7.1f}")
+    for name, measured in rows:
+        first, second, ratio = (each.median for each in measured)
+        print(f"{name:32} {first:8.0f} {second:8.0f} {ratio:7.3f}")
 
 
-def _assess(client: FlaskClient, bodies: list[bytes]) -> Callable[[], None]:
+def _assess(client: FlaskClient, bodies: list[bytes]) -> Side:
     def send() -> None:
         for body in bodies:
             client.post("/v1/assessments", data=body, content_type="application/json")
 
-    return send
+    return clocked(send, len(bodies))
 
 
-def _get(client: FlaskClient, count: int, path: str = "/v1/findings/fever") -> Callable[[], None]:
+def _get(client: FlaskClient, count: int, path: str = "/v1/findings/fever") -> Side:
     def send() -> None:
         for _ in range(count):
             client.get(path)
 
-    return send
+    return clocked(send, count)
 
 
 if __name__ == "__main__":

@@ -40,11 +40,12 @@ def assess(request: Mapping[str, Any], knowledge: Knowledge, engine: Engine, lea
     serious = urgency.suspected(triage, knowledge)
     treatable = ladder.made_for(leading, knowledge)
     after = {*(f"condition:{name}" for name in treatable), *(f"suspected:{name}" for name in serious)}
-    fitting = fire("treatment", person.literals | after)
-    unsafe = fire("safety", person.literals | after)
+    held = person.adding(frozenset(after)).literals
+    fitting = fire("treatment", held)
+    unsafe = fire("safety", held)
     drafts = ladder.draft(fitting, unsafe, triage, person, knowledge)
     beside = {f"with:{draft.treatment.id}" for draft in drafts if draft.proposed}
-    safety.make_compatible(drafts, fire("together", person.literals | after | beside), knowledge)
+    safety.make_compatible(drafts, fire("together", held | beside), knowledge)
     rungs = ladder.climb(drafts, fitting, treatable, triage, person, knowledge)
     reviews = advice.follow_up(drafts, fitting, knowledge)
 

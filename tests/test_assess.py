@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import rules
-from rules.engine import Engine, EngineFault
+from rules.engine import Antecedent, Engine, EngineFault
 from rules.knowledge import CONCERNS, Conclusion, Knowledge
 from schemas.knowledge import WorkUp
 from schemas.parts import Line
@@ -36,6 +36,26 @@ def answer_of(request: Request, knowledge: Knowledge, engine: Engine) -> dict[st
 
 def treatments(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {entry["treatment"]: entry for rung in answer["treatment_ladder"]["rungs"] for entry in rung["entries"]}
+
+
+def test_a_line_that_excludes_a_condition_is_silent_once_that_condition_leads_or_is_suspected(
+    knowledge: Knowledge, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which conditions those are is known only after the exclusions were first worked out."""
+    asked: list[frozenset[str]] = []
+    fire = engine.fire
+
+    def listen(concern: str, holding: Collection[str]) -> frozenset[Antecedent]:
+        asked.append(frozenset(holding))
+        return fire(concern, holding)
+
+    monkeypatch.setattr(engine, "fire", listen)
+    for entry in cases():
+        assess(knowledge.request_schema.load(entry["request"]), knowledge, engine)
+    named = {word for word in knowledge.exclusions if word.startswith(("condition:", "suspected:"))}
+    met = {word for held in asked for word in held & named}
+    assert met >= {"condition:nephrolithiasis", "condition:vertebral_fracture", "suspected:vertebral_fracture"}
+    assert not {word for held in asked for word in held & named if f"free:{word}" in held}
 
 
 # three people
