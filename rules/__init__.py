@@ -12,7 +12,7 @@ from typing import Any
 from rules import checks, kept
 from rules.files import KnowledgeError, Problem, Source, build, read
 from rules.knowledge import Knowledge
-from schemas import about, advice, codes, vocabulary
+from schemas import about, advice, cards, codes, vocabulary
 from schemas import knowledge as records
 from schemas.parts import Record, Where
 
@@ -93,6 +93,7 @@ def check(folder: Path = HERE) -> Knowledge:
     tables["rungs"] = reader.rows("rungs.yaml", "rungs", records.RungSchema())
     tables["default_policy"] = reader.rows("default_urgency.yaml", "default_policy", records.DefaultLevelSchema())
     tables["policy"] = reader.single("policy.yaml", records.PolicySchema())
+    tables["cards"] = reader.single("cds_hooks.yaml", cards.CardsSchema())
     coded: dict[str, Any] = {
         name: reader.table(f"{_CODES}/{name}.yaml", schema) for name, schema in codes.TABLES.items()
     }

@@ -47,6 +47,7 @@ def check(knowledge: Knowledge, folder: Path, sources: Iterable[Source]) -> None
                 _treatments,
                 _coded_words,
                 _codes,
+                _services,
             )
         ),
         (each(knowledge, folder) for each in (_examples,)),
@@ -97,6 +98,8 @@ class _Names:
             "any treatment": tried | {"any"},
             "reference": knowledge.references,
             "conflict": knowledge.conflicts,
+            "do-not row": knowledge.do_not,
+            "investigation": {test.investigation for each in knowledge.conditions.values() for test in each.work_up},
             "code system": knowledge.codes.systems,
         }
 
@@ -126,6 +129,8 @@ _NOUNS = {
     "treatment": "treatment",
     "treatment or group": "treatment",
     "any treatment": "treatment",
+    "do-not row": "do-not row",
+    "investigation": "investigation",
 }
 
 
@@ -349,6 +354,19 @@ def _levels(knowledge: Knowledge, folder: Path) -> Found:
     for place_, number in enumerate(numbers):
         if number in numbers[:place_]:
             yield Problem(folder / "rungs.yaml", ("rungs", place_), f"the rung {number} stands twice")
+
+
+def _services(knowledge: Knowledge, folder: Path) -> Found:
+    """Each hook has one service of CDS Hooks, as EHRs find a service by its hook; its prefetch has templates."""
+    file, seen = folder / "cds_hooks.yaml", {"id": set[str](), "hook": set[str]()}
+    for number, service in enumerate(knowledge.cards.services):
+        for key, names in seen.items():
+            if getattr(service, key) in names:
+                yield Problem(file, ("services", number, key), f"the {key} stands twice")
+            names.add(getattr(service, key))
+        for place, key in enumerate(service.prefetch):
+            if key not in knowledge.cards.prefetch:
+                yield Problem(file, ("services", number, "prefetch", place), f"unknown template {key!r}")
 
 
 def _treatments(knowledge: Knowledge, folder: Path) -> Found:

@@ -14,7 +14,7 @@ from rules.drugs import DrugNames
 from rules.evidence import Composite, Entry, Evidence, entropy, weigh
 from rules.logic import Antecedent, antecedents, minimal
 from rules.words import Facts, Trial, Vocabulary, Words, base
-from schemas import about, advice
+from schemas import about, advice, cards
 from schemas import knowledge as records
 from schemas import vocabulary as words
 from schemas.assessment import assessment_schema
@@ -71,6 +71,7 @@ class Knowledge:
     gates: Mapping[str, advice.Gate]
     leaflet: advice.Leaflet
     default_policy: tuple[records.DefaultLevel, ...]
+    cards: cards.Cards
     source_attributes: about.SourceAttributes
     validation: about.Validation
     sha256: str

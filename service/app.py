@@ -16,6 +16,7 @@ from rules.knowledge import Knowledge
 from schemas.assessment import MAX_TEXT, Text, code
 from service import auth, body, catalogue, cors, limits, openapi, problems, reference, summary, telemetry, versioning
 from service.assess import assess
+from service.cds_hooks import routes as cds_hooks
 from service.fhir import routes as fhir
 from service.settings import Settings
 
@@ -50,6 +51,7 @@ def create_app(
     auth.enforce(app)
     _assessments(app, known, firing)
     _catalogue(app, known, firing)
+    cds_hooks.register(app, known, firing, chosen)
     fhir.register(app, known, firing)
     _health(app, firing)
     versioning.register(app)

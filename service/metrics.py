@@ -55,6 +55,10 @@ class Metrics:
         self.requests = self._counter("requests", "Requests answered", ["route", "method", "status"])
         self.assessments = self._counter("assessments", "Assessments by urgency", ["level", "provisional"])
         self.red_flags = self._counter("red_flags_fired", "Red-flag rules that fired in assessments", ["rule"])
+        self.cards = self._counter("cds_cards", "Cards shown", ["service", "indicator"])
+        self.card_outcomes = self._counter(
+            "cds_card_outcomes", "What became of cards, by feedback", ["service", "outcome", "reason"]
+        )
         self.engine_faults = self._counter("engine_faults", "Requests refused because the rule engine failed")
         self.seconds = Histogram(
             "lumbar_request_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=self._registry

@@ -41,6 +41,12 @@ class Settings:
     token_scopes: frozenset[str] = frozenset()
     """What a token may do that has no `scope` claim, as the tokens of CDS Hooks have none."""
     token_lifetime: int = 300
+    issuer_lifetimes: Mapping[str, int] = field(default_factory=dict)
+    """The `iss` of a token -> its own longest lifetime in seconds."""
+    public_url: str = ""
+    """Where clients reach the service; a token for CDS Hooks must name the exact URL of its endpoint below it."""
+    console_url: str = ""
+    """The page that cards link to; nothing about a person is added to it."""
     cors_origins: frozenset[str] = frozenset()
     rate_limit: str = ""
     rate_limit_storage: str = field(default="memory://", repr=False)  # may hold a password
@@ -64,13 +70,17 @@ class Settings:
         lines = environ.get("LUMBAR_API_KEYS", "").split()
         if file := environ.get("LUMBAR_API_KEYS_FILE", ""):
             lines += _lines(file)
+        lifetime, lifetimes = _lifetimes(words("JWT_LIFETIME"))
         settings = cls(
             anonymous=_yes("LUMBAR_ANONYMOUS", environ.get("LUMBAR_ANONYMOUS", "")),
             api_keys=tuple(_api_key(line) for line in lines),
             issuers=_issuers(words("JWT_ISSUERS")),
             audiences=frozenset(words("JWT_AUDIENCES")),
             token_scopes=_scopes("LUMBAR_JWT_SCOPES", words("JWT_SCOPES")),
-            token_lifetime=_seconds("LUMBAR_JWT_LIFETIME", environ.get("LUMBAR_JWT_LIFETIME") or "300"),
+            token_lifetime=lifetime,
+            issuer_lifetimes=lifetimes,
+            public_url=_address("LUMBAR_PUBLIC_URL", environ.get("LUMBAR_PUBLIC_URL", "")).rstrip("/"),
+            console_url=_address("LUMBAR_CONSOLE_URL", environ.get("LUMBAR_CONSOLE_URL", "")),
             cors_origins=frozenset(_origin(word) for word in words("CORS_ORIGINS")),
             rate_limit=environ.get("LUMBAR_RATE_LIMIT", "").strip(),
             rate_limit_storage=environ.get("LUMBAR_RATE_LIMIT_STORAGE") or "memory://",
@@ -81,6 +91,8 @@ class Settings:
             raise WrongSetting(
                 "LUMBAR_JWT_ISSUERS needs LUMBAR_JWT_AUDIENCES, the `aud` that tokens for this service hold"
             )
+        if not settings.issuer_lifetimes.keys() <= settings.issuers.keys():
+            raise WrongSetting("LUMBAR_JWT_LIFETIME names an issuer that LUMBAR_JWT_ISSUERS does not")
         return settings
 
 
@@ -94,6 +106,32 @@ def _seconds(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or not 1 <= int(value[:9]) <= 86_400:
         raise WrongSetting(f"{name} is a number of seconds from 1 to 86400")
     return int(value)
+
+
+def _lifetimes(words: Iterable[str]) -> tuple[int, dict[str, int]]:
+    """Seconds for every issuer, and `issuer=seconds` for single ones."""
+    default, own = 300, {}
+    for word in words:
+        issuer, equals, seconds = word.rpartition("=")
+        if equals:
+            own[issuer] = _seconds("LUMBAR_JWT_LIFETIME", seconds)
+        else:
+            default = _seconds("LUMBAR_JWT_LIFETIME", word)
+    return default, own
+
+
+def _address(name: str, word: str) -> str:
+    """An https URL without user, query and fragment, or nothing."""
+    if not word:
+        return ""
+    try:
+        parts = urlsplit(word)
+        wrong = parts.scheme != "https" or not parts.hostname or parts.port == 0 or "@" in parts.netloc
+    except ValueError:
+        wrong = True
+    if wrong or not re.fullmatch(r"[!-~]+", word) or {*word} & {"?", "#", "<", ">", '"', "\\"}:
+        raise WrongSetting(f"{name} is an https URL without user, query and fragment")
+    return word
 
 
 def _lines(file: str) -> list[str]:

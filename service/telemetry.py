@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -40,6 +40,10 @@ def register(app: Flask, knowledge: Knowledge) -> None:
         counted.answered(route, method, status, seconds)
         if found:
             counted.assessed(found)
+        for shown in g.get("cards", ()):
+            counted.cards.labels(*shown).inc()
+        for told in g.get("feedback", ()):
+            counted.card_outcomes.labels(*told).inc()
         log.info(
             "request",
             client=g.get("client", "anonymous"),
@@ -48,6 +52,8 @@ def register(app: Flask, knowledge: Knowledge) -> None:
             status=status,
             **stamp,
             **found,
+            **({"tenant": tenant} if (tenant := g.get("tenant")) else {}),
+            **g.get("hook", {}),
             latency_ms=round(seconds * 1000, 2),
             **({"trace_id": g.trace.id} if g.trace else {}),
         )
@@ -70,6 +76,18 @@ def assessed(asked: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         "findings": len(asked.get("findings", ())),
         "medications": len(asked.get("medications", ())),
     }
+
+
+def carded(service: str, indicators: Sequence[str]) -> None:
+    """Note the cards of a call: of which service, how pressing, how many."""
+    g.hook = {"service": service, "cards": len(indicators)}
+    g.cards = [(service, indicator) for indicator in indicators]
+
+
+def told(service: str, outcomes: Sequence[tuple[str, str]]) -> None:
+    """Note the outcomes of cards with their coded reasons; comments never come here."""
+    g.hook = {"service": service, "feedback": len(outcomes)}
+    g.feedback = [(service, *outcome) for outcome in outcomes]
 
 
 def _send_back(response: Response) -> None:

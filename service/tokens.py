@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ LEEWAY = 10
 MAX_CHARACTERS = 8_000
 REMEMBERED = 100_000
 _MAX_ID = 256
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+"""A tenant as it may stand in a log: the name of an organisation, not of a person, and nothing to escape."""
 
 
 class BadToken(Exception):
@@ -46,6 +49,7 @@ class Token(NamedTuple):
 
     issuer: str
     scopes: frozenset[str]
+    tenant: str | None = None
 
 
 class Source(Protocol):
@@ -78,8 +82,12 @@ class Verifier:
         self._registry = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
         self._seen = Seen()
 
-    def read(self, text: str) -> Token:
+    def read(self, text: str, endpoint: str | None = None) -> Token:
         """Who sent a token.
+
+        Args:
+            text: the token.
+            endpoint: the exact URL that its `aud` must name; None where the audiences of the settings do.
 
         Raises:
             BadToken: nobody who may ask.
@@ -96,7 +104,7 @@ class Verifier:
             raise BadToken(INVALID if isinstance(error, JoseError) else MALFORMED) from None
         if not genuine:
             raise BadToken(INVALID)
-        return self._accept(claims)
+        return self._accept(claims, sorted(self._settings.audiences) if endpoint is None else [endpoint])
 
     def _key(self, header: Mapping[str, Any], claims: Any) -> ECKey | RSAKey:
         """The key that the token names, of the issuer that it names; nothing of it is believed yet."""
@@ -111,14 +119,14 @@ class Verifier:
             raise BadToken(INVALID)
         return key
 
-    def _accept(self, claims: dict[str, Any]) -> Token:
+    def _accept(self, claims: dict[str, Any], audiences: list[str]) -> Token:
         """The claims of a genuine token, held against the settings."""
         now = self._clock()
         registry = JWTClaimsRegistry(
             now=int(now),
             leeway=LEEWAY,
             iss={"essential": True},
-            aud={"essential": True, "values": sorted(self._settings.audiences)},
+            aud={"essential": True, "values": audiences},
             exp={"essential": True},
             iat={"essential": True},
             jti={"essential": True},
@@ -130,12 +138,15 @@ class Verifier:
             raise BadToken(EXPIRED) from None
         except (JoseError, OverflowError):  # an integer beyond every float, less a float
             raise BadToken(INVALID) from None
-        if not 0 < lifetime <= self._settings.token_lifetime or not 0 < len(claims["jti"]) <= _MAX_ID:
+        longest = self._settings.issuer_lifetimes.get(claims["iss"], self._settings.token_lifetime)
+        if not 0 < lifetime <= longest or not 0 < len(claims["jti"]) <= _MAX_ID:
             raise BadToken(INVALID)
-        scopes = self._scopes(claims)
+        scopes, tenant = self._scopes(claims), claims.get("tenant")
+        if tenant is not None and not (isinstance(tenant, str) and _TENANT.fullmatch(tenant)):
+            raise BadToken(INVALID)
         if not self._seen.first(claims["iss"], claims["jti"], claims["exp"] + LEEWAY, now):
             raise BadToken(REPLAYED)
-        return Token(claims["iss"], scopes)
+        return Token(claims["iss"], scopes, tenant)
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """Scopes that are ours; those of others may stand beside them."""

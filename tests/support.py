@@ -597,6 +597,30 @@ fhir:
     {emergency: stat, urgent_same_day: asap, urgent_2_weeks: urgent, routine: routine, self_care: routine}
 texts: {intended_use: For clinicians.}
 """,
+    "cds_hooks.yaml": """\
+grade: D
+evidence_status: estimate
+references: [paper]
+services:
+  - {id: small-orders, hook: order-sign, title: Orders, description: Looks at orders, usage: None, prefetch: [patient]}
+prefetch: {patient: "Patient/{{context.patientId}}"}
+levels:
+  emergency: {indicator: critical, word: Emergency, priority: stat}
+  urgent_same_day: {indicator: warning, word: Same day, priority: urgent}
+  urgent_2_weeks: {indicator: warning, word: Soon, priority: routine}
+  routine: {indicator: info, word: Planned, priority: routine}
+  self_care: {indicator: info, word: Self-care, priority: routine}
+verdicts: {excluded: warning, caution: info, not_recommended: info, not_checked: info}
+show:
+  {cards: 3, reasons: 3, questions: 5, sources: 6, suggestions: 3, orders: 9, caution_from: major,
+   critical_at_least: warning,   on_order: [emergency]}
+texts: {summary: "{level}: {reason}"}
+override_reasons: [{system: "https://lumbar.example/reasons", code: done, display: Done}]
+orders:
+  - {id: scan, label: Scan, names: [[scan]], treatments: [ibuprofen_tablets], right_for: [], do_not: [N01],
+     needs: [patient.age_years]}
+drugs: [{of: nsaid, judged_as: ibuprofen_tablets, do_not: [N01]}]
+""",
     "source_attributes.yaml": """\
 kind: Written by people.
 intended_users: [Clinicians]

@@ -228,7 +228,7 @@ class Watched(dict[str, str]):
 def test_every_variable_that_is_read_is_documented_with_its_meaning() -> None:
     environ = Watched()
     Settings.read(environ)
-    assert len(environ.asked) == 10
+    assert len(environ.asked) == 12
     page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert {name for name in environ.asked if f"\n| `{name}` | " not in page} == set()
 
@@ -407,10 +407,14 @@ def test_a_key_opens_what_its_scopes_name(asking: FlaskClient, key: str, method:
             assert scope in _refused(response, 403)
 
 
+HOOKS = ("/cds-services", "/cds-services/findings", "/cds-services/findings/feedback")
+
+
 def test_every_route_but_the_open_ones_needs_a_credential(closed: Flask, asking: FlaskClient) -> None:
     seen = set()
     for rule in closed.url_map.iter_rules():
         path = rule.rule.replace("<entry>", "x")
+        path = path.replace("<service>", "findings")
         path = path.replace(path[path.find("<") : path.rfind(">") + 1], "findings") if "<" in path else path
         for method in (rule.methods or set()) - {"HEAD"}:
             response = asking.open(path, method=method)
@@ -419,7 +423,7 @@ def test_every_route_but_the_open_ones_needs_a_credential(closed: Flask, asking:
             else:
                 assert response.status_code == 401, (method, path)
             seen.add(path)
-    assert {PATH, "/v1/knowledge", "/v1/findings", "/v1/findings/x", "/metrics", *FHIR, *OPEN} == seen
+    assert {PATH, "/v1/knowledge", "/v1/findings", "/v1/findings/x", "/metrics", *FHIR, *HOOKS, *OPEN} == seen
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ from tests.presentations import PATH, Reply, random_request
 
 ROOT = Path(__file__).parent.parent
 ASSESS = "/fhir/R4/$assess"
+CALLS = {"/cds-services/{id}": ({0}, {404, 412}), "/cds-services/{id}/feedback": ({422}, {404})}
+"""Routes of CDS Hooks: the statuses of an assessment that they do not have, and those that they have besides."""
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -107,12 +109,17 @@ def test_every_described_operation_answers(client: FlaskClient, document: dict[s
     for path, item in document["paths"].items():
         for method in item.keys() & METHODS:
             names.append(item[method]["operationId"])
-            if "{id}" in path:
+            if "{id}" in path and method == "get":
                 first = client.get(path.removesuffix("/{id}")).get_json()["items"][0]["id"]
                 response = client.get(path.replace("{id}", first))
             elif method == "post":
                 ((kind, body),) = item[method]["requestBody"]["content"].items()
-                response = client.post(path, data=json.dumps(body["example"]), content_type=kind)
+                named = {
+                    each["name"]: str(each["example"])
+                    for each in item[method].get("parameters", ())
+                    if "example" in each
+                }
+                response = client.post(path.format(**named), data=json.dumps(body["example"]), content_type=kind)
             else:
                 response = client.get(path)
             assert response.status_code == 200, path
@@ -138,6 +145,8 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
     for path, item in document["paths"].items():
         if path == ASSESS:
             assert {int(status) for status in item["post"]["responses"]} == described
+        elif path in CALLS:
+            assert {int(status) for status in item["post"]["responses"]} == described - CALLS[path][0] | CALLS[path][1]
         elif path != PATH:
             searched = "parameters" in item["get"] and "{id}" not in path
             more = {"404"} if "{id}" in path else {"503"} if path == "/readyz" else {"422"} if searched else set()
@@ -150,8 +159,9 @@ def test_every_problem_is_described_as_one(document: dict[str, Any]) -> None:
         for operation in item.values():
             for status, response in operation["responses"].items():
                 fhir = path.startswith("/fhir/")
-                kind = "application/fhir+json" if fhir else "application/problem+json"
-                name = "OperationOutcome" if fhir else "Problem"
+                outcome = fhir or path.startswith("/cds-services")
+                kind = "application/fhir+json" if outcome else "application/problem+json"
+                name = "OperationOutcome" if outcome else "Problem"
                 assert response["headers"]["X-Request-ID"] == {"$ref": "#/components/headers/RequestId"}
                 assert ([*response["content"]] == [kind]) == (status != "200" or fhir)
                 if status != "200":

@@ -50,7 +50,9 @@ def test_every_rule_file_of_the_repository_is_read_by_some_loader(knowledge: Kno
     folders = ("conditions", "red_flags", "patterns", "treatments", "safety", "pathways")
     entries = {rules.HERE / kind / f"{name}.yaml" for kind in folders for name in getattr(knowledge, kind)}
     tables = {rules.HERE / "vocabulary" / f"{name}.yaml" for name in FILES}
-    single = {rules.HERE / name for name in ("policy.yaml", "references.yaml", RUNGS, DEFAULT, *ABOUT)}
+    single = {
+        rules.HERE / name for name in ("policy.yaml", "cds_hooks.yaml", "references.yaml", RUNGS, DEFAULT, *ABOUT)
+    }
     lists = ("do_not", "education", "follow_up", "referral", "conflicts", "measures", "gates", "leaflet")
     advice = {rules.HERE / "advice" / f"{name}.yaml" for name in lists}
     names = {rules.HERE / "vocabulary" / f"{name}.yaml" for name in ("medication_names", "common_medications")}

@@ -27,7 +27,7 @@ MUST_STAND = (
     *("cauda equina", "infection", "dissection", "aneurysm", "malignancy", "fracture", "sepsis", "false alarm"),
     *("wrong dose", "contraindicated", "misread", "unknown drug", "allergy", "child", "pregnancy", "units", "leaflet"),
     *("not asked", "proxy", "remote", "partial result", "wrong knowledge", "out of date", "old answer", "copy"),
-    *("wrong person", "probabilities", "patients themselves"),
+    *("wrong person", "probabilities", "patients themselves", "another patient", "silent chart", "alert fatigue"),
 )
 
 

@@ -99,7 +99,7 @@ def test_only_the_engine_knows_the_rule_engine() -> None:
 def test_only_these_modules_know_the_web() -> None:
     doors = {"service.auth", "service.limits", "service.cors", "service.telemetry"}
     rooms = {"service.app", "service.body", "service.problems", "service.reference", "service.versioning"}
-    rooms |= {"service.fhir.routes"}
+    rooms |= {"service.fhir.routes", "service.cds_hooks.routes"}
     assert _importers("flask") == rooms | doors
     assert _importers("werkzeug") <= rooms
 
@@ -113,6 +113,14 @@ def test_only_the_rooms_of_telemetry_know_its_libraries() -> None:
 def test_only_the_worker_knows_the_server() -> None:
     assert _importers("gunicorn") == {"service.worker", "service.workers"}
     assert "service.worker" not in set().union(*(_imports(tree) for tree in MODULES.values()))
+
+
+def test_what_a_card_says_is_worked_out_without_web_or_engine() -> None:
+    rooms = {f"service.cds_hooks.{name}" for name in ("calls", "cards", "discovery", "judging", "orders", "prose")}
+    for name in rooms:
+        reached = {found.split(".")[0] for found in _reach(name)}
+        assert reached & {"flask", "werkzeug", "time", "random", "secrets", "os", "socket", "logging"} == set(), name
+        assert "rules.engine" not in _reach(name), name
 
 
 def test_the_rooms_of_fhir_are_pure_but_for_their_routes() -> None:

@@ -21,10 +21,13 @@ NEEDS = (
     ("/metrics", "metrics"),
     ("/v1/assessments", "assess"),
     ("/fhir/R4/$assess", "assess"),
+    ("/cds-services", "assess"),
     ("/fhir", "knowledge"),
     ("/v1", "knowledge"),
 )
 """Path, and everything below it -> the scope that it needs; the first that fits."""
+HOOKS = "/cds-services"
+"""Below it a token is made for one endpoint only (CDS Hooks)."""
 OTHERWISE = "knowledge"
 """What a path needs that stands in neither table, so that a new route is closed until it is named."""
 
@@ -38,6 +41,7 @@ class Client(NamedTuple):
 
     name: str
     scopes: frozenset[str]
+    tenant: str | None = None
 
 
 class Unprotected(Exception):
@@ -53,12 +57,12 @@ def register(app: Flask, settings: Settings, verifier: Verifier | None = None) -
 
     @app.before_request
     def identify() -> None:
-        g.client, g.scopes, g.turned_away = ANONYMOUS, frozenset(SCOPES), None
+        g.client, g.scopes, g.turned_away, g.tenant = ANONYMOUS, frozenset(SCOPES), None, None
         if settings.closed and not is_open():
             g.client, g.scopes = None, frozenset()
             try:
                 found = _client(settings, reader)
-                g.client, g.scopes = found.name, found.scopes
+                g.client, g.scopes, g.tenant = found
             except BadToken as error:
                 g.turned_away = _unauthorized(error.reason)
             except jwks.NoKeys:
@@ -103,8 +107,14 @@ def _client(settings: Settings, verifier: Verifier) -> Client:
     if not credential or not credential.isascii():
         raise BadToken(MALFORMED)
     if key is None and credential.count(".") == 2 and settings.issuers:
-        return Client(*verifier.read(credential))
+        return Client(*verifier.read(credential, _endpoint(settings)))
     return known_key(credential, settings)
+
+
+def _endpoint(settings: Settings) -> str | None:
+    """The URL that a token for CDS Hooks must name; None on other paths, and where nobody said what the URL is."""
+    hooks = request.path == HOOKS or request.path.startswith(f"{HOOKS}/")
+    return f"{settings.public_url}{request.path}" if hooks and settings.public_url else None
 
 
 def _bearer(header: str) -> str:

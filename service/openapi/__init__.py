@@ -18,18 +18,19 @@ from schemas.about import About
 from service import auth, catalogue, records, summary, trace, versioning
 from service.assess import assess
 from service.describe import described
-from service.openapi import fhir, fields, native
+from service.openapi import cds_hooks, fhir, fields, native
 from service.openapi.native import EXAMPLE
 from service.openapi.parts import failure
 
 __all__ = ["EXAMPLE", "build", "example"]
 
-_ROOMS = (native, fhir)
+_ROOMS = (native, fhir, cds_hooks)
 """The modules that describe paths, in the order of the document."""
 _TAGS = {
     "assessment": "One presentation in, one explained answer out",
     "knowledge": "Everything that an answer names, to be looked up",
     "fhir": "The same in resources of FHIR R4 (4.0.1)",
+    "cds-hooks": "Cards while a clinician works in an EHR: CDS Hooks 2.0",
     "operation": "Whether the service runs, and its reference",
 }
 

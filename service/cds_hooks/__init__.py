@@ -1,0 +1,1 @@
+"""CDS Hooks: a call of an EHR in, cards out. Pure but for `routes`."""
