@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks import engines, growth, request, whole
+from benchmarks import charts, engines, growth, request, whole
 from benchmarks.rounds import Row, table
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -28,6 +28,7 @@ PARTS: Mapping[str, Callable[[engines.Bench], Iterator[Row]]] = {
     "engine": engines.rows,
     "request": lambda _: whole.rows(),
     "steps": lambda bench: request.rows(bench.knowledge, bench.engine),
+    "charts": lambda bench: charts.rows(bench.knowledge, bench.engine),
     "growth": growth.rows,
 }
 

@@ -34,22 +34,25 @@ def as_in_a_worker() -> Iterator[None]:
             yield
 
 
-def door(knowledge: Knowledge, engine: Engine, query: str = "") -> Callable[[bytes], object]:
+def door(knowledge: Knowledge, engine: Engine, query: str = "", path: str = PATH) -> Callable[[bytes], object]:
     """The whole application without a server: takes a body, gives the answer."""
     app = create_app(knowledge, engine)
 
+    def start(status: str, *_: object) -> None:
+        assert status.startswith("200"), status
+
     def send(body: bytes) -> object:
-        answer = app.wsgi_app(_environ(body, query), lambda *_: None)  # type: ignore[arg-type]
+        answer = app.wsgi_app(_environ(body, query, path), start)  # type: ignore[arg-type]
         return b"".join(answer)
 
     return send
 
 
-def _environ(body: bytes, query: str) -> dict[str, object]:
+def _environ(body: bytes, query: str, path: str) -> dict[str, object]:
     return {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
-        "PATH_INFO": PATH,
+        "PATH_INFO": path,
         "QUERY_STRING": query,
         "CONTENT_TYPE": "application/json",
         "CONTENT_LENGTH": str(len(body)),
