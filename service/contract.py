@@ -14,10 +14,11 @@ from service.openapi import EXAMPLE, build
 
 __all__ = ["EXAMPLE", "build", "render"]
 
+_BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 FILE = Path(__file__).parent.parent / "openapi.yaml"
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(_BASE):  # type: ignore[misc]
     """Block style without anchors, in the order of the document."""
 
     def ignore_aliases(self, _: Any) -> bool:

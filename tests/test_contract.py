@@ -16,7 +16,7 @@ import pytest
 import yaml
 from flask import Flask
 from flask.testing import FlaskClient
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import rules
@@ -49,12 +49,11 @@ def document() -> dict[str, Any]:
 def _validator(document: dict[str, Any], name: str) -> Draft202012Validator:
     """A validator for one component of the document, by JSON Schema alone."""
     schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
-    Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
 
 def _complaints(validator: Draft202012Validator, value: Any) -> list[str]:
-    return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(value)]
+    return [f"{error.instance_path}: {error.message[:200]}" for error in validator.iter_errors(value)]
 
 
 def test_the_file_is_what_the_schemas_say(knowledge: Knowledge) -> None:
