@@ -21,7 +21,7 @@ from typing import Any
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from service import problems
+from service import logs, problems, trace
 from service.arrival import Arrival, Unacceptable
 
 ARRIVE_SECONDS = 10.0
@@ -116,7 +116,9 @@ class Worker(ThreadWorker):
     def _refuse(self, conn: TConn, status: int) -> None:
         head = bytes(self._arriving[conn][0].data[:_PIECE])
         self._forget(conn)
-        self._send(conn, _problem(status, head))
+        request_id = trace.request_id(None)  # the client's own may stand in what has not arrived
+        logs.log.info("refused", request_id=request_id, status=status)
+        self._send(conn, _problem(status, head, request_id))
         self._linger(conn)
 
     @staticmethod
@@ -196,7 +198,7 @@ class Worker(ThreadWorker):
             os._exit(1)  # a plain exit would wait for the thread that never ends
 
 
-def _problem(status: int, head: bytes) -> bytes:
+def _problem(status: int, head: bytes, request_id: str) -> bytes:
     """An answer in the shape of the path, as far as the beginning of the request tells it."""
     detail = {
         400: "the chunks of the body cannot be read, or are too many",
@@ -210,5 +212,5 @@ def _problem(status: int, head: bytes) -> bytes:
     body, kind = problems.rendered(path, status, detail)
     return (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\nConnection: close\r\n\r\n"
     ).encode() + body

@@ -138,9 +138,9 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
         assert client.post(PATH, data=body, content_type="application/json").status_code == status
     assert client.post(PATH, data=b"{}", content_type="text/plain").status_code == 415
     # 503 needs an engine that fails: tests/test_http.py
-    # 401, 403 and 429 need settings: tests/test_auth.py, tests/test_limits.py
+    # 401, 403 and 429 need settings: tests/test_auth.py, tests/test_limits.py; 408 and 431 a server: tests/test_worker.py
     described = {int(status) for status in document["paths"][PATH]["post"]["responses"]}
-    assert described == {*bodies, 401, 403, 415, 429, 500, 503}
+    assert described == {*bodies, 401, 403, 408, 415, 429, 431, 500, 503}
     for path, item in document["paths"].items():
         if path == ASSESS:
             assert {int(status) for status in item["post"]["responses"]} == described

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import http.client
 import json
+import re
 import select
 import socket
 import time
@@ -112,6 +113,7 @@ def test_what_is_refused_early_has_the_shape_of_its_path(server: Server, path: s
         head, _, body = _read(line).partition(b"\r\n\r\n")
     found = json.loads(body)
     assert head.startswith(b"HTTP/1.1 413 ")
+    assert re.search(rb"\r\nX-Request-ID: [0-9a-f]{32}\r\n", head), "as the contract says of every response"
     if fhir:
         assert b"Content-Type: application/fhir+json" in head
         assert [(each["severity"], each["code"]) for each in found["issue"]] == [("error", "too-long")]

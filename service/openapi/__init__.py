@@ -92,6 +92,7 @@ def build(knowledge: Knowledge) -> dict[str, Any]:
     spec.components.header("RequestId", _REQUEST_ID)
     document: dict[str, Any] = spec.to_dict()
     _secure(document)
+    _before_any_route(document)
     _named(document)
     _found_by(document["components"]["schemas"]["Finding"])
     described(document["components"]["schemas"])
@@ -113,6 +114,16 @@ def _secure(document: dict[str, Any]) -> None:
             responses["403"] = {**failure(f"The credential lacks the scope {scope}", path), "headers": _CHALLENGE}
             responses["429"] = {**failure("More requests than this client may send", path), "headers": _WAIT}
             responses.setdefault("503", failure("The keys of the token's issuer cannot be had now", path))
+            operation["responses"] = dict(sorted(responses.items()))
+
+
+def _before_any_route(document: dict[str, Any]) -> None:
+    """What the server refuses while a request is still arriving."""
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            responses = operation["responses"]
+            responses["408"] = failure("The request did not arrive in time", path)
+            responses["431"] = failure("The head of the request is larger than 32 KB", path)
             operation["responses"] = dict(sorted(responses.items()))
 
 
