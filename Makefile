@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test fuzz check evaluate bench bench-memory bench-telemetry serving faults hostile load-soak proof soak mutation ladders sbom openapi lock clean
+.PHONY: run test fuzz check evaluate bench bench-memory bench-telemetry serving faults hostile load-soak proof soak mutation ladders screenshots console-speed sbom openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
@@ -103,6 +103,14 @@ $(VENV)/.mutation: requirements/mutation.txt $(VENV)/.dev
 # the page of ten ladders
 ladders: $(VENV)/.dev
 	$(BIN)/python -m tests.ladders_page
+
+# the pictures of the console in docs/images; needs chromium
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m tests.screenshots
+
+# from the last key to the answer on the screen, in a real browser
+console-speed: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.console
 
 # what the service is made of, as CycloneDX, from the locked runtime requirements
 sbom: $(VENV)/.dev

@@ -97,6 +97,28 @@ class _MeasuredSchema(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class ReliabilityRow:
+    """The cases whose first diagnosis had a probability in one bin: how sure it was, and how often it was right."""
+
+    low: float
+    high: float
+    cases: int
+    said: float
+    right: float
+    right_interval: tuple[float, float]
+
+
+class _ReliabilityRowSchema(Record):
+    model = ReliabilityRow
+    low = Number(low=0, high=1, required=True)
+    high = Number(low=0, high=1, required=True)
+    cases = fields.Integer(strict=True, required=True, validate=validate.Range(1))
+    said = Number(low=0, high=1, required=True)
+    right = Number(low=0, high=1, required=True)
+    right_interval = Tuples(Number(low=0, high=1), required=True, validate=validate.Length(equal=2))
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """What was measured, on how many cases, and what the figures do not say."""
 
@@ -106,6 +128,7 @@ class Study:
     repeat: str
     cases: int
     measures: tuple[Measured, ...]
+    reliability: tuple[ReliabilityRow, ...] = ()
 
 
 class _StudySchema(Record):
@@ -116,6 +139,7 @@ class _StudySchema(Record):
     repeat = fields.String(required=True)
     cases = fields.Integer(strict=True, required=True, validate=validate.Range(1))
     measures = Tuples(fields.Nested(_MeasuredSchema), required=True, validate=validate.Length(min=1))
+    reliability = Tuples(fields.Nested(_ReliabilityRowSchema))
 
 
 @dataclass(frozen=True, slots=True)

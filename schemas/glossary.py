@@ -336,6 +336,23 @@ FIELDS: Mapping[str, str] = {
     "kinds_needing_safety": "Kinds of treatment that are offered with caution at most without a safety rule",
     # lists and states
     "Listing.items": "The entries",
+    "Listed.kind": "Section of a finding, or whether a medication is a drug or a class; ?detail=form",
+    "Listed.question": "The question in plain language; ?detail=form",
+    "Listed.synonyms": "Other names, to search by; ?detail=form",
+    "Listed.unit": "Unit of a measurement; ?detail=form",
+    "Listed.plausible": "Lowest and highest value that is accepted, in the unit; ?detail=form",
+    "Listed.values": "Codes that are accepted instead of a number; ?detail=form",
+    "Listed.findings": "Findings that answer a must-ask (/v1/findings/{id}); ?detail=form",
+    "Listed.fields": "Fields of the request that belong to a must-ask; ?detail=form",
+    "Listed.url": "Address of a source; ?detail=form",
+    "Allergen.rules": "Safety rules that read it (/v1/safety/{id})",
+    "Study.reliability": "How sure the first diagnosis was against how often it was right, in bins of equal width",
+    "ReliabilityRow.low": "Lowest probability of the bin, 0 to 1",
+    "ReliabilityRow.high": "Highest probability of the bin, 0 to 1",
+    "ReliabilityRow.cases": "Number of cases in the bin",
+    "ReliabilityRow.said": "Mean probability of the first diagnosis, 0 to 1",
+    "ReliabilityRow.right": "Share of cases in which it was right, 0 to 1",
+    "ReliabilityRow.right_interval": "95 % interval of that share (Wilson)",
     "Health.status": "The state in one word",
 }
 """Field -> what it means."""

@@ -14,7 +14,20 @@ import rules
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 from schemas.assessment import MAX_TEXT, Text, code
-from service import auth, body, catalogue, cors, limits, openapi, problems, reference, summary, telemetry, versioning
+from service import (
+    auth,
+    body,
+    catalogue,
+    console,
+    cors,
+    limits,
+    openapi,
+    problems,
+    reference,
+    summary,
+    telemetry,
+    versioning,
+)
 from service.assess import assess
 from service.cds_hooks import routes as cds_hooks
 from service.fhir import routes as fhir
@@ -54,6 +67,7 @@ def create_app(
     cds_hooks.register(app, known, firing, chosen)
     fhir.register(app, known, firing)
     _health(app, firing)
+    console.register(app)
     versioning.register(app)
     reference.register(app, partial(openapi.build, known), partial(openapi.example, known, firing))
     return app
@@ -76,7 +90,9 @@ def _assessments(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
 
 def _catalogue(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
     shelves = catalogue.shelves(knowledge)
-    query = Schema.from_dict({"q": Text(validate=validate.Length(max=MAX_TEXT), load_default="")}, name="Search")()
+    detail = code(("summary", "form"), load_default="summary")
+    sought_for = Text(validate=validate.Length(max=MAX_TEXT), load_default="")
+    query = Schema.from_dict({"q": sought_for, "detail": detail}, name="Search")()
 
     @app.get("/v1/knowledge")
     def about() -> Response:
@@ -84,9 +100,10 @@ def _catalogue(app: Flask, knowledge: Knowledge, engine: Engine) -> None:
 
     @app.get("/v1/<any({}):kind>".format(", ".join(f"'{name}'" for name in shelves)))
     def list_entries(kind: str) -> Response:
-        sought = query.load(request.args.to_dict())["q"]
+        wanted = query.load(request.args.to_dict())
+        sought, more = wanted["q"], catalogue.FORM if wanted["detail"] == "form" else ()
         read = knowledge.drugs.read(sought) if kind == "medications" and sought else ()
-        return _json({"items": catalogue.listing(shelves[kind](), sought, read)})
+        return _json({"items": catalogue.listing(shelves[kind](), sought, read, more)})
 
     @app.get("/v1/<any({}):kind>/<entry>".format(", ".join(f"'{name}'" for name in shelves)))
     def get_entry(kind: str, entry: str) -> Response:

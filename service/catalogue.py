@@ -25,6 +25,7 @@ RECORDS: Mapping[str, type] = {
     "treatments": records.Treatment,
     "treatment-groups": vocabulary.TreatmentGroup,
     "medications": vocabulary.Medication,
+    "allergens": vocabulary.Allergen,
     "red-flags": records.RedFlag,
     "patterns": records.Pattern,
     "pathways": records.Pathway,
@@ -41,6 +42,9 @@ RECORDS: Mapping[str, type] = {
 }
 """Kind -> the record of which an entry is made."""
 
+FORM = ("kind", "question", "synonyms", "unit", "plausible", "values", "findings", "fields", "url")
+"""What a list adds for whoever makes a form (`?detail=form`), where an entry has it."""
+
 
 def shelves(knowledge: Knowledge) -> Mapping[str, Callable[[], Shelf]]:
     """Kind -> what gives id -> the whole entry as plain data; made when it is first asked for, then kept."""
@@ -52,6 +56,7 @@ def shelves(knowledge: Knowledge) -> Mapping[str, Callable[[], Shelf]]:
         "treatments": knowledge.treatments,
         "treatment-groups": knowledge.treatment_groups,
         "medications": knowledge.medications,
+        "allergens": knowledge.allergens,
         "red-flags": knowledge.red_flags,
         "patterns": knowledge.patterns,
         "pathways": knowledge.pathways,
@@ -69,13 +74,14 @@ def shelves(knowledge: Knowledge) -> Mapping[str, Callable[[], Shelf]]:
     return {"findings": cache(partial(_findings, knowledge)), **plain, "safety": cache(partial(_safety, knowledge))}
 
 
-def listing(shelf: Shelf, query: str = "", read: Sequence[str] = ()) -> list[dict[str, Any]]:
+def listing(shelf: Shelf, query: str = "", read: Sequence[str] = (), more: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Every entry by id with its label or title.
 
     Args:
         shelf: the entries.
         query: only those of which id, label or a synonym holds this text, in any case.
         read: ids that the text means by itself; they come first.
+        more: fields of an entry that stand beside id and label, where it has them.
     """
     sought = query.strip().casefold()
     named = {name: _label(name, entry) for name, entry in sorted(shelf.items())}
@@ -86,7 +92,10 @@ def listing(shelf: Shelf, query: str = "", read: Sequence[str] = ()) -> list[dic
         if name not in found
         if any(sought in text.casefold() for text in (name, label, *shelf[name].get("synonyms", ())))
     ]
-    return [{"id": name, "label": named[name]} for name in found]
+    return [
+        {"id": name, "label": named[name], **{key: shelf[name][key] for key in more if key in shelf[name]}}
+        for name in found
+    ]
 
 
 def _label(name: str, entry: Mapping[str, Any]) -> str:

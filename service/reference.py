@@ -97,10 +97,9 @@ def _routes(document: Json, tag: str) -> Iterator[Json]:
 
 
 def _content(holder: Json) -> list[Json]:
-    """The type of a body, or its media type where it is no component."""
-    ((media, content),) = holder["content"].items()
-    known = _type(content["schema"])
-    return known if any(part["link"] for part in known) else [{"text": media, "link": False}]
+    """The type of a body, or its media types where it is no component."""
+    known = [part for content in holder["content"].values() for part in _type(content["schema"])]
+    return known if any(part["link"] for part in known) else [_word(", ".join(holder["content"]))]
 
 
 def _errors(document: Json) -> dict[str, list[str]]:

@@ -217,7 +217,7 @@ def _unknown_paths() -> Iterator[Hostile]:
     """Paths that lead nowhere."""
     for path in (
         *(
-            "/",
+            "/console",
             "/v1",
             "/v1/",
             "/v2/assessments",

@@ -102,6 +102,8 @@ def test_the_figures_of_the_published_cases_are_those_of_make_evaluate(
         assert said[name]["value"] == found[name], name
     for name in ("brier", "ece"):
         assert (said[name]["value"], said[name]["interval"]) == (printed[name], printed["intervals"][name])
+    table = [{"from": row.pop("low"), "to": row.pop("high"), **row} for row in map(dict, study["reliability"])]
+    assert table == printed["reliability"]
     assert said["missed_emergencies"]["of"] == sum(found.reference[0] == max(ranks.values()) for found in outcomes)
 
 

@@ -60,7 +60,16 @@ EVERY = Settings(
 )
 
 
-OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/style.css", "/fhir/R4/metadata"}
+OPEN = {
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    "/docs/style.css",
+    "/fhir/R4/metadata",
+    "/",
+    "/console/style.css",
+}
 FHIR = {"/fhir/R4/$assess", "/fhir/R4/Questionnaire/lumbar-intake"}
 
 
@@ -414,7 +423,7 @@ def test_every_route_but_the_open_ones_needs_a_credential(closed: Flask, asking:
     seen = set()
     for rule in closed.url_map.iter_rules():
         path = rule.rule.replace("<entry>", "x")
-        path = path.replace("<service>", "findings")
+        path = path.replace("<service>", "findings").replace("<file>", "style.css")
         path = path.replace(path[path.find("<") : path.rfind(">") + 1], "findings") if "<" in path else path
         for method in (rule.methods or set()) - {"HEAD"}:
             response = asking.open(path, method=method)
@@ -427,7 +436,7 @@ def test_every_route_but_the_open_ones_needs_a_credential(closed: Flask, asking:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nowhere", "/v2/assessments", "/healthz/x", "/readyzz", "//v1/knowledge", "/V1/x"]
+    "path", ["/nowhere", "/console", "/v2/assessments", "/healthz/x", "/readyzz", "//v1/knowledge", "/V1/x"]
 )
 def test_a_path_that_nobody_named_is_closed(asking: FlaskClient, path: str) -> None:
     _refused(asking.get(path), 401)

@@ -45,6 +45,7 @@ FILES: dict[str, Callable[[], Any]] = {
         **_file("vocabulary/common_medications.yaml"),
         **_file("vocabulary/medications.yaml"),
     },
+    "allergens": lambda: _file("vocabulary/allergens.yaml"),
     "scores": lambda: _file("vocabulary/scores.yaml"),
     "references": lambda: _file("references.yaml"),
     "conditions": lambda: _folder("conditions"),
@@ -85,6 +86,29 @@ def test_an_entry_says_in_its_list_what_its_file_calls_it(client: FlaskClient, k
         entry = entries[item["id"]]
         named = [entry[key] for key in ("label", "title", "item", "citation") if key in entry]
         assert item["label"] == (named[0] if named else item["id"])
+
+
+FORM = {
+    "findings": {"kind", "question", "synonyms"},
+    "observations": {"unit", "plausible", "values", "synonyms"},
+    "must-ask": {"findings", "fields"},
+    "medications": {"kind", "synonyms"},
+    "references": {"url"},
+}
+
+
+@pytest.mark.parametrize("kind", FORM)
+def test_a_list_for_a_form_adds_what_its_file_says_to_the_same_entries(client: FlaskClient, kind: str) -> None:
+    entries, short = FILES[kind](), client.get(f"/v1/{kind}?detail=summary").get_json()["items"]
+    found = client.get(f"/v1/{kind}?detail=form").get_json()["items"]
+    assert [{"id": item.pop("id"), "label": item.pop("label")} for item in map(dict, found)] == short
+    for item in found:
+        entry = entries[item["id"]]
+        expected = {key: entry[key] for key in FORM[kind] if entry.get(key) not in (None, [])}
+        assert {key: value for key, value in item.items() if key in FORM[kind]} == expected, item["id"]
+    used = set().union(*found)
+    assert used - {"id", "label"} <= {*catalogue.FORM}
+    assert used >= FORM[kind] - {"synonyms"}
 
 
 @pytest.mark.parametrize("kind", [*FILES, "safety"])
@@ -145,7 +169,7 @@ def test_a_synonym_leads_to_the_finding_that_it_stands_for(client: FlaskClient) 
 def test_the_kinds_that_can_be_looked_up(knowledge: Knowledge) -> None:
     assert {*catalogue.shelves(knowledge)} == {
         *("findings", "observations", "derived-words", "must-ask", "conditions", "treatments", "treatment-groups"),
-        *("medications", "red-flags", "patterns", "safety", "pathways", "scores", "references"),
+        *("medications", "allergens", "red-flags", "patterns", "safety", "pathways", "scores", "references"),
         *("do-not", "education", "follow-up", "referral", "conflicts", "measures", "gates"),
     }
 

@@ -88,14 +88,14 @@ def test_the_document_has_the_version_and_the_intended_use_of_the_knowledge(docu
 
 
 def _routes(app: Flask) -> Iterator[tuple[str, str]]:
-    """(method, path) of every route; a choice of words in a path is written out, a variable is {id}."""
+    """(method, path) of every route; a choice of words in a path is written out, a variable is in braces."""
     for rule in app.url_map.iter_rules():
         choice = re.search(r"<any\((.*?)\):\w+>", rule.rule)
         words = ast.literal_eval(f"[{choice[1]}]") if choice else [""]
         for word in words:
             path = rule.rule.replace(choice[0], word) if choice else rule.rule
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-                yield method.lower(), re.sub(r"<\w+>", "{id}", path)
+                yield method.lower(), re.sub(r"<(\w+)>", r"{\1}", path.replace("<entry>", "<id>"))
 
 
 def test_every_route_is_in_the_document_and_the_reverse(app: Flask, document: dict[str, Any]) -> None:
@@ -111,6 +111,8 @@ def test_every_described_operation_answers(client: FlaskClient, document: dict[s
             if "{id}" in path and method == "get":
                 first = client.get(path.removesuffix("/{id}")).get_json()["items"][0]["id"]
                 response = client.get(path.replace("{id}", first))
+            elif "{file}" in path:
+                response = client.get(path.replace("{file}", item[method]["parameters"][0]["example"]))
             elif method == "post":
                 ((kind, body),) = item[method]["requestBody"]["content"].items()
                 named = {
@@ -147,9 +149,9 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
         elif path in CALLS:
             assert {int(status) for status in item["post"]["responses"]} == described - CALLS[path][0] | CALLS[path][1]
         elif path != PATH:
-            searched = "parameters" in item["get"] and "{id}" not in path
-            more = {"404"} if "{id}" in path else {"503"} if path == "/readyz" else {"422"} if searched else set()
-            more |= {"401", "403", "429", "503"} if path not in auth.OPEN else set()
+            searched = "parameters" in item["get"] and "{" not in path
+            more = {"404"} if "{" in path else {"503"} if path == "/readyz" else {"422"} if searched else set()
+            more |= {"401", "403", "429", "503"} if path.replace("{file}", "<file>") not in auth.OPEN else set()
             assert {*item["get"]["responses"]} == {"200", "500"} | more, path
 
 

@@ -99,7 +99,7 @@ def test_only_the_engine_knows_the_rule_engine() -> None:
 def test_only_these_modules_know_the_web() -> None:
     doors = {"service.auth", "service.limits", "service.cors", "service.telemetry"}
     rooms = {"service.app", "service.body", "service.problems", "service.reference", "service.versioning"}
-    rooms |= {"service.fhir.routes", "service.cds_hooks.routes"}
+    rooms |= {"service.fhir.routes", "service.cds_hooks.routes", "service.console"}
     assert _importers("flask") == rooms | doors
     assert _importers("werkzeug") <= rooms
 

@@ -14,9 +14,10 @@ from service import jwks, problems
 from service.settings import ANONYMOUS, SCOPES, Settings
 from service.tokens import INVALID, MALFORMED, BadToken, Verifier
 
-OPEN = ("/healthz", "/readyz", "/docs", "/docs/style.css", "/openapi.json", "/fhir/R4/metadata")
-"""Paths that need no credential: the probes of an orchestrator have none, and the contract is public. The capability
-statement is the contract in the words of FHIR: a client reads there which credential it needs."""
+OPEN = ("/healthz", "/readyz", "/docs", "/docs/style.css", "/openapi.json", "/fhir/R4/metadata", "/", "/console/<file>")
+"""Routes that need no credential: the probes of an orchestrator have none, and the contract is public. The capability
+statement is the contract in the words of FHIR: a client reads there which credential it needs. The console is only a
+page; what it asks of /v1 needs one."""
 NEEDS = (
     ("/metrics", "metrics"),
     ("/v1/assessments", "assess"),

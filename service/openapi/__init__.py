@@ -100,11 +100,14 @@ def build(knowledge: Knowledge) -> dict[str, Any]:
     return document
 
 
+_AS_ROUTE = str.maketrans("{}", "<>")
+
+
 def _secure(document: dict[str, Any]) -> None:
     """What each operation needs of whoever asks, from the table that the service itself reads."""
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if path in auth.OPEN:
+            if path.translate(_AS_ROUTE) in auth.OPEN:
                 operation["security"] = []
                 continue
             scope = auth.needed(path)
@@ -128,10 +131,18 @@ def _before_any_route(document: dict[str, Any]) -> None:
 
 
 _STATE = {"type": "object", "required": ["status"], "additionalProperties": False}
+_TEXTS = {"type": "array", "items": {"type": "string"}}
 _COMPONENTS: Mapping[str, dict[str, Any]] = {
     "Listed": {
         "type": "object",
-        "properties": {"id": {"type": "string"}, "label": {"type": "string"}},
+        "properties": {
+            **{key: {"type": "string"} for key in ("id", "label", "kind", "question")},
+            "synonyms": _TEXTS,
+            "unit": {"type": "string"},
+            "plausible": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+            **dict.fromkeys(("values", "findings", "fields"), _TEXTS),
+            "url": {"type": "string"},
+        },
         "required": ["id", "label"],
         "additionalProperties": False,
     },

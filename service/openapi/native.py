@@ -34,6 +34,13 @@ SEARCH = {
     "schema": {"type": "string", "maxLength": MAX_TEXT, "default": ""},
     "example": "stenosis",
 }
+FORM = {
+    "name": "detail",
+    "in": "query",
+    "description": "summary: id and label. form: also what a form needs, where an entry has it: section or kind, "
+    "question, synonyms, unit, range, codes, what answers a must-ask, and the address of a source.",
+    "schema": {"type": "string", "enum": ["summary", "form"], "default": "summary"},
+}
 
 
 def describe(spec: APISpec, knowledge: Knowledge) -> None:
@@ -100,7 +107,7 @@ def _lookups(spec: APISpec, knowledge: Knowledge) -> None:
     for kind, shelf in catalogue.shelves(knowledge).items():
         name = kind.title().replace("-", "")
         every = read(f"list{name}", "knowledge", (f"All {kind}, by id", "Not in pages: a list is short."), "Listing")
-        every["parameters"] = [SEARCH]
+        every["parameters"] = [SEARCH, FORM]
         every["responses"]["422"] = failure("The query is too long, or not a parameter of this route")
         spec.path(f"/v1/{kind}", operations={"get": every})
         whole = (f"One entry of {kind}, whole", "What is not known of it is left out.")
@@ -125,9 +132,20 @@ _OPERATIONS = {
     "/metrics": ("getMetrics", "Numbers for Prometheus", "In its text format, over all workers.", "text/plain"),
     "/docs": ("getReference", "This contract as a page to read", "Without any script; works offline.", "text/html"),
     "/docs/style.css": ("getReferenceStyle", "The style of that page", "Light and dark.", "text/css"),
+    "/": ("getConsole", "The clinician console", "One page that asks only /v1; keeps nothing.", "text/html"),
+    "/console/{file}": ("getConsoleFile", "A file of the console", "Script, style, texts and examples.", "text/css"),
     "/openapi.json": ("getContract", "This contract as a document", "OpenAPI 3.1, as JSON.", "application/json"),
 }
 """Path -> operation, summary, description and shape."""
+_FILE = {
+    "name": "file",
+    "in": "path",
+    "required": True,
+    "description": "Name of the file",
+    "schema": {"type": "string"},
+    "example": "style.css",
+}
+_FILE_KINDS = ("text/css", "text/javascript", "application/json", "image/svg+xml")
 
 
 def _operation(spec: APISpec) -> None:
@@ -135,4 +153,8 @@ def _operation(spec: APISpec) -> None:
         reading = read(operation, "operation", (title, text), shape)
         if path == "/readyz":
             reading["responses"]["503"] = failure("The rule engine is broken")
+        if "{file}" in path:
+            reading["parameters"] = [_FILE]
+            reading["responses"]["200"]["content"] = {kind: {"schema": {}} for kind in _FILE_KINDS}
+            reading["responses"]["404"] = failure("The console has no such file")
         spec.path(path, operations={"get": reading})
