@@ -95,7 +95,7 @@ def _routes(app: Flask) -> Iterator[tuple[str, str]]:
         for word in words:
             path = rule.rule.replace(choice[0], word) if choice else rule.rule
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-                yield method.lower(), re.sub(r"<(\w+)>", r"{\1}", path.replace("<entry>", "<id>"))
+                yield method.lower(), re.sub(r"<(\w+)>", r"{\1}", re.sub("<(entry|service)>", "<id>", path))
 
 
 def test_every_route_is_in_the_document_and_the_reverse(app: Flask, document: dict[str, Any]) -> None:
@@ -140,7 +140,8 @@ def test_the_statuses_that_are_described_are_those_that_can_be_had(
         assert client.post(PATH, data=body, content_type="application/json").status_code == status
     assert client.post(PATH, data=b"{}", content_type="text/plain").status_code == 415
     # 503 needs an engine that fails: tests/test_http.py
-    # 401, 403 and 429 need settings: tests/test_auth.py, tests/test_limits.py; 408 and 431 a server: tests/test_worker.py
+    # 401, 403 and 429 need settings: tests/test_auth.py, tests/test_limits.py
+    # 408 and 431 come from the server: tests/test_worker.py
     described = {int(status) for status in document["paths"][PATH]["post"]["responses"]}
     assert described == {*bodies, 401, 403, 408, 415, 429, 431, 500, 503}
     for path, item in document["paths"].items():
