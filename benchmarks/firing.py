@@ -55,8 +55,8 @@ def record(knowledge: Knowledge, engine: Engine) -> list[Asked]:
 
 
 def ordered(knowledge: Knowledge) -> Tables:
-    """The antecedents of each concern in a fixed order; a rule is known to the other engines by its place."""
-    return {concern: sorted(table, key=sorted) for concern, table in knowledge.rules.items()}
+    """The antecedents of each concern as the knowledge orders them; a rule is known to other engines by its place."""
+    return {concern: list(table) for concern, table in knowledge.rules.items()}
 
 
 def names(tables: Tables, work: Sequence[Asked]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,12 +27,15 @@ PATH = "/v1/assessments"
 
 @contextmanager
 def as_in_a_worker() -> Iterator[None]:
-    """Numbers go to files and the log to the null device, from here on for the whole process."""
+    """The log goes to the null device; numbers go to files, from here on for the whole process."""
     with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         metrics.share(directory)
+        root = logging.getLogger()
+        before = [*root.handlers]
         logs.configure()
         with redirect_stdout(nowhere):
             yield
+        root.handlers[:] = before
 
 
 def door(knowledge: Knowledge, engine: Engine, query: str = "", path: str = PATH) -> Callable[[bytes], object]:

@@ -78,6 +78,7 @@ class Engine:
             )
             for concern, antecedents in concerns.items()
         }
+        self._keys = {concern: _by_key(parts) for concern, parts in self._concerns.items()}
         self.self_test()
 
     def fire(self, concern: str, holding: Collection[str]) -> frozenset[Antecedent]:
@@ -86,12 +87,12 @@ class Engine:
         Raises:
             EngineFault: the engine is broken; `broken` says why and stays set.
         """
-        held, parts = frozenset(holding), self._concerns[concern]
+        held = frozenset(holding)
         with self._lock:
             if self.broken:
                 raise EngineFault(self.broken)
             try:
-                fired = [rule for part in parts if not part.keys.isdisjoint(held) for rule in self._session(part, held)]
+                fired = [rule for part in self._touched(concern, held) for rule in self._session(part, held)]
             except EngineFault as fault:
                 self.broken = str(fault)
                 raise
@@ -99,6 +100,11 @@ class Engine:
                 self.broken = f"{type(error).__name__} from the rule engine"
                 raise EngineFault(self.broken) from error
         return frozenset(fired)
+
+    def _touched(self, concern: str, held: frozenset[str]) -> list[_Partition]:
+        """The rulesets of which some rule could fire, in their order."""
+        parts, places = self._concerns[concern], self._keys[concern]
+        return [parts[place] for place in sorted({place for key in held & places.keys() for place in places[key]})]
 
     def self_test(self, rounds: int = 20) -> None:
         """Compare every concern with a plain reading: everything present, everything absent, random mixes.
@@ -163,6 +169,15 @@ class Engine:
             finally:
                 _delete(part, session)
         raise EngineFault(f"a fresh session of {part.name} was called a duplicate twice")
+
+
+def _by_key(parts: Collection[_Partition]) -> dict[str, list[int]]:
+    """Key literal -> the places of the rulesets that have it."""
+    places: dict[str, list[int]] = {}
+    for place, part in enumerate(parts):
+        for key in part.keys:
+            places.setdefault(key, []).append(place)
+    return places
 
 
 def _firings(handle: int, offset: int) -> list[str]:
