@@ -27,12 +27,13 @@ __all__ = ["EXAMPLE", "build", "example"]
 _ROOMS = (native, fhir, cds_hooks)
 """The modules that describe paths, in the order of the document."""
 _TAGS = {
-    "assessment": "One presentation in, one explained answer out",
-    "knowledge": "Everything that an answer names, to be looked up",
-    "fhir": "The same in resources of FHIR R4 (4.0.1)",
-    "cds-hooks": "Cards while a clinician works in an EHR: CDS Hooks 2.0",
-    "operation": "Whether the service runs, and its reference",
+    "assessment": ("Assessment", "One presentation in, one explained answer out"),
+    "knowledge": ("Knowledge", "Everything that an answer names, to be looked up"),
+    "fhir": ("FHIR", "The same in resources of FHIR R4 (4.0.1)"),
+    "cds-hooks": ("CDS Hooks", "Cards while a clinician works in an EHR: CDS Hooks 2.0"),
+    "operation": ("Operation", "Whether the service runs, and its reference"),
 }
+"""Tag -> its heading and what it is about."""
 
 _SECURITY_SCHEMES = {
     "apiKey": {
@@ -73,7 +74,7 @@ def build(knowledge: Knowledge) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         servers=[{"url": "/", "description": "Where this document was had from"}],
-        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+        tags=[{"name": name, "x-displayName": title, "description": text} for name, (title, text) in _TAGS.items()],
     )
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(fields.custom)  # type: ignore[no-untyped-call]
