@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 # durable-rules overwrites CFLAGS, so the optimiser is asked for through CC; only its source archive exists.
 PIP := CC="gcc -O2" $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test fuzz check evaluate bench bench-memory bench-telemetry serving faults hostile load-soak proof soak mutation ladders screenshots console-speed sbom openapi lock clean
+.PHONY: run test core fuzz check evaluate bench bench-memory bench-telemetry serving faults hostile load-soak proof soak mutation ladders screenshots console-speed sbom openapi lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) wsgi:app
 
 test: $(VENV)/.dev $(VENV)/.clients
 	$(BIN)/pytest --numprocesses auto
+
+# the rules, the reasoning and every route in one process: what to run while writing
+core: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses auto -m "not outside and not soak and not proof"
 
 # what the tests of generated clients and of the linter need from node; without node they are skipped with a message
 $(VENV)/.clients: tests/clients/package-lock.json $(VENV)/.dev

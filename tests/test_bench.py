@@ -18,6 +18,8 @@ from benchmarks.rounds import Row, Spread, missing, paired, spread, table
 from rules.engine import Engine
 from rules.knowledge import Knowledge
 
+pytestmark = pytest.mark.outside
+
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results.json"
 CASES = 4
 

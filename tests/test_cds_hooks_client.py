@@ -17,6 +17,8 @@ from werkzeug.serving import make_server
 
 from tests.hooks import PATIENT_ID, SUBJECT, back_pain, days_ago, drafts, drug, finding, patient, request, taking
 
+pytestmark = pytest.mark.outside
+
 CLIENTS = Path(__file__).parent / "clients"
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"

@@ -22,6 +22,8 @@ from werkzeug.serving import make_server
 from service.contract import EXAMPLE
 from tests.presentations import PATH
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent
 CONTRACT = ROOT / "openapi.yaml"
 CLIENTS = ROOT / "tests" / "clients"

@@ -22,7 +22,7 @@ from tests.credentials import api_key
 playwright = pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect  # noqa: E402
 
-pytestmark = needed
+pytestmark = [needed, pytest.mark.outside]
 expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 ASSESS = "**/v1/assessments*"
 EMERGENCY, SCIATICA = "wneuro-f", "symptomtodx-47f"

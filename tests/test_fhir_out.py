@@ -20,6 +20,8 @@ from service.fhir.codes import SYSTEM
 from service.fhir.intake import Input, Skipped
 from tests.presentations import Reply
 
+pytestmark = pytest.mark.outside
+
 Json = dict[str, Any]
 
 CLIENTS = Path(__file__).parent / "clients"

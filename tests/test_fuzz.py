@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
 
+pytestmark = pytest.mark.outside
+
 DEEP = "FUZZ_EXAMPLES" in os.environ
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
 """Random requests for each route beside the fixed ones at the edges of every value; `make fuzz` sends many, others

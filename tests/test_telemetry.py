@@ -38,6 +38,8 @@ from tests.fhir_bundles import bundle
 from tests.hostile import FULL
 from tests.presentations import PATH, cases
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent
 ALWAYS = {"time", "level", "event", "request_id", "client", "method", "route", "status"}
 ALWAYS |= {"knowledge_version", "knowledge_sha256", "latency_ms"}

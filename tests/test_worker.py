@@ -20,6 +20,8 @@ from schemas.answer import Problem
 from service.contract import EXAMPLE
 from tests.presentations import PATH
 
+pytestmark = pytest.mark.outside
+
 BODY = json.dumps(EXAMPLE).encode()
 HEAD = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
 WHOLE = HEAD + f"Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY
