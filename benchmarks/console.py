@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 
 from service import create_app
-from tests.browser import chromium, example, ready, serving
+from tests.browser import chromium, example, ready
+from tests.sockets import serving
 
 ROUNDS = 30
 WAIT = """age => new Promise((done) => {

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from flask import Flask
 from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 PROGRAM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 AXE = Path(__file__).parent / "clients" / "node_modules" / "axe-core" / "axe.min.js"
@@ -25,23 +21,6 @@ RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 needed = pytest.mark.skipif(PROGRAM is None, reason="needs chromium: apt-get install chromium, or name it in CHROMIUM")
 with_axe = pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: install node, then `make test`")
-
-
-class _Silent(WSGIRequestHandler):
-    def log_request(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(app: Flask) -> Iterator[str]:
-    """The base URL of a service behind a real socket."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Silent)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @contextmanager

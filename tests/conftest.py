@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -15,6 +16,7 @@ from rules.engine import Engine
 from rules.knowledge import Knowledge
 from service import create_app
 from tests.presentations import PATH, Reply, cases, random_request
+from tests.sockets import serving
 from tests.support import write_knowledge
 
 gc.set_threshold(100_000, 20, 20)  # a test run makes much and drops little of it
@@ -44,6 +46,13 @@ def small_knowledge(tmp_path_factory: pytest.TempPathFactory) -> Knowledge:
 def app(knowledge: Knowledge, engine: Engine) -> Flask:
     """The whole service, as gunicorn runs it."""
     return create_app(knowledge, engine)
+
+
+@pytest.fixture(scope="module")
+def running(app: Flask) -> Iterator[str]:
+    """The base URL of the service behind a real socket, without a slash at its end."""
+    with serving(app) as base:
+        yield base.removesuffix("/")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from service import create_app
-from tests.browser import chromium, example, ready, serving
+from tests.browser import chromium, example, ready
+from tests.sockets import serving
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 

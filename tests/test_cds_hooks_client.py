@@ -6,14 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
-from werkzeug.serving import make_server
 
 from tests.hooks import PATIENT_ID, SUBJECT, back_pain, days_ago, drafts, drug, finding, patient, request, taking
 
@@ -26,18 +22,6 @@ NUMBERS = {
     "vital-signs": (("8867-4", "Heart rate", "/min", 72), ("29463-7", "Body weight", "kg", 81)),
     "laboratory": (("2345-7", "Glucose", "mg/dL", 95), ("718-7", "Hemoglobin", "g/dL", 14)),
 }
-
-
-@pytest.fixture(scope="module")
-def running(app: Flask) -> Iterator[str]:
-    """The base URL of the service behind a real socket."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def _measured(number: int, category: str, measure: tuple[str, str, str, int]) -> dict[str, Any]:

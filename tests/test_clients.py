@@ -8,8 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ import pytest
 import yaml
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
 from service.contract import EXAMPLE
 from tests.presentations import PATH
@@ -33,18 +30,6 @@ node = pytest.mark.skipif(
     shutil.which("node") is None or not (CLIENTS / "node_modules").is_dir(),
     reason="needs node and its packages: install node, then `make test` (or npm ci in tests/clients)",
 )
-
-
-@pytest.fixture(scope="module")
-def running(app: Flask) -> Iterator[str]:
-    """The base URL of the service behind a real socket."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture(scope="module")

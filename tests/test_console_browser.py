@@ -15,9 +15,10 @@ from rules.engine import Engine
 from rules.knowledge import Knowledge
 from service import create_app
 from service.settings import Settings
-from tests.browser import complaints, example, needed, ready, serving, with_axe
+from tests.browser import complaints, example, needed, ready, with_axe
 from tests.console import CHOSEN, examples
 from tests.credentials import api_key
+from tests.sockets import serving
 
 playwright = pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect  # noqa: E402
