@@ -88,23 +88,41 @@ def _wilson(hits: int, cases: int) -> list[float]:
     return [(-b - root) / (2 * a), (-b + root) / (2 * a)]
 
 
-def test_the_figures_of_the_published_cases_are_those_of_make_evaluate(
-    studies: dict[str, Any], knowledge: Knowledge, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evaluate, "Engine", lambda _: engine)
-    outcomes = evaluate.evaluate(evaluate.read_cases(ROOT / "tests" / "cases"), knowledge)
+def _compared(study: dict[str, Any], cases: list[dict[str, Any]], knowledge: Knowledge) -> dict[str, Any]:
+    """What `make evaluate` prints of some cases, after the figures of a study were found to be the same."""
+    outcomes = evaluate.evaluate(cases, knowledge)
     ranks = {name: level.rank for name, level in knowledge.levels.items()}
-    printed = json.loads([*evaluate.report(outcomes, ranks)][-1])
-    study = studies["published_cases"]
+    printed: dict[str, Any] = json.loads([*evaluate.report(outcomes, ranks)][-1])
     said, known = study["measures"], printed["known_diagnosis"]
     assert (study["cases"], said["known_diagnosis"]["value"]) == (printed["cases"], known["cases"])
     for name, found in (("top1", known), ("top3", known), ("urgency_exact", printed), ("missed_emergencies", printed)):
         assert said[name]["value"] == found[name], name
     for name in ("brier", "ece"):
         assert (said[name]["value"], said[name]["interval"]) == (printed[name], printed["intervals"][name])
+    assert said["missed_emergencies"]["of"] == sum(found.reference[0] == max(ranks.values()) for found in outcomes)
+    return printed
+
+
+def test_the_figures_of_the_published_cases_are_those_of_make_evaluate(
+    studies: dict[str, Any], knowledge: Knowledge, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "Engine", lambda _: engine)
+    study, cases = studies["published_cases"], evaluate.read_cases(ROOT / "tests" / "cases")
+    printed = _compared(study, cases, knowledge)
     table = [{"from": row.pop("low"), "to": row.pop("high"), **row} for row in map(dict, study["reliability"])]
     assert table == printed["reliability"]
-    assert said["missed_emergencies"]["of"] == sum(found.reference[0] == max(ranks.values()) for found in outcomes)
+
+
+def test_the_figures_of_a_second_reader_are_those_of_make_evaluate(
+    studies: dict[str, Any], knowledge: Knowledge, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "Engine", lambda _: engine)
+    again = {row["id"]: row["request"] for row in parse(ROOT / "tests" / "data" / "second_coding.yaml")}
+    first = evaluate.read_cases(ROOT / "tests" / "cases")
+    assert {case["id"] for case in first} == again.keys()
+    cases = [{**case, "request": again[case["id"]]} for case in first]
+    assert sum(case["request"] != other["request"] for case, other in zip(first, cases, strict=True)) > 40
+    _compared(studies["coded_again"], cases, knowledge)
 
 
 def test_each_share_is_its_count_and_has_its_interval(studies: dict[str, Any]) -> None:
@@ -142,13 +160,14 @@ def test_the_readme_says_the_same_figures(studies: dict[str, Any]) -> None:
         low, high = row["interval"]
         return f"{percent(low)} to {percent(high)} %"
 
-    top1, top3 = said["top1"], said["top3"]
+    top1, top3, again = said["top1"], said["top3"], studies["coded_again"]["measures"]
     for words in (
         f"runs {cases['cases']} published cases",
         f"Of the {said['known_diagnosis']['value']} whose diagnosis the service knows, {top1['count']} come first",
         f"({percent(top1['value'])} %; 95 % interval {span(top1)})",
         f"{top3['count']} stand among the first three ({percent(top3['value'])} %; {span(top3)})",
         "this is a fit, not a proof",
+        f"diagnoses, {again['top1']['count']} come first and {again['top3']['count']} stand among the first three",
         f"each of the {studies['textbook_presentations']['cases']} ranked conditions",
         f"{studies['urgency_people']['cases']:,} people written for the rows of their evidence",
         f"the safety rules by {studies['safety_people']['cases']:,}",
