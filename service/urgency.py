@@ -169,14 +169,20 @@ def _in_words(ground: str, presentation: Presentation, knowledge: Knowledge) -> 
         return knowledge.findings[ground].label
     value = presentation.facts.values.get(ground)
     if value is not None:
-        measured = knowledge.observations.get(ground.removeprefix("observations."))
-        return f"{measured.label}: {value} {measured.unit or ''}".strip() if measured else f"{ground}: {value}"
+        part, _, name = ground.rpartition(".")
+        measured = knowledge.observations.get(name) if part == "observations" else None
+        said = f"{measured.label if measured else _plain(name).capitalize()}: {_plain(value)}"
+        return f"{said} {measured.unit}" if measured and measured.unit else said
     kind, _, name = ground.partition(":")
     if kind == "absent":
         return f"Not: {_in_words(name, presentation, knowledge)}"
     if kind == "unknown":
         return f"Cannot be answered: {knowledge.must_ask[name].item}"
-    return knowledge.medications[name].label if name in knowledge.medications else ground.replace("_", " ")
+    return knowledge.medications[name].label if name in knowledge.medications else _plain(ground)
+
+
+def _plain(value: float | str) -> str:
+    return str(value).replace("_", " ")
 
 
 def _change(flag: RedFlag, missing: tuple[str, ...], knowledge: Knowledge) -> dict[str, Any]:
@@ -184,7 +190,7 @@ def _change(flag: RedFlag, missing: tuple[str, ...], knowledge: Knowledge) -> di
     labels = [knowledge.findings[word].label for word in missing[: policy.questions.would_change_named]]
     left = len(missing) - len(labels)
     text = policy.texts["would_change_more" if left else "would_change"]
-    level = str(flag.urgency).replace("_", " ")
+    level = _plain(str(flag.urgency))
     return {
         "to": flag.urgency,
         "rule": flag.id,

@@ -797,3 +797,79 @@ def test_a_pattern_feeds_the_urgency_rules(knowledge: Knowledge, engine: Engine)
     presentation = seen(person("foot_drop", "hip_abductor_weakness", "unilateral_leg_symptoms"), knowledge, engine)
     concluded = {pattern.concludes for pattern in knowledge.patterns.values()}
     assert concluded & presentation.literals
+
+
+# what a reason and a change say in words
+
+
+@pytest.mark.parametrize(
+    ("request_", "rule", "said"),
+    [
+        (person("fever"), "fever_with_back_pain", ["Fever: 38.0 C or more, or convincing in the last 7 days"]),
+        (person(age=17), "under_18_without_warning_sign", ["Age years: 17"]),
+        (
+            person(
+                absent=["pain_improving"], observations={"esr_mm_h": 50}, episode={"duration_days": 40}
+            ),  # a measurement with its unit, a field, and what was denied
+            "raised_marker_with_spinal_warning_sign",
+            [
+                "Age years: 40",
+                "Duration days: 40",
+                "Erythrocyte sedimentation rate: 50 mm per hour",
+                "Not: Pain is getting better",
+            ],
+        ),
+        (
+            person(observations={"consciousness": "new_confusion"}),
+            "moderate_news2",
+            ["Level of consciousness (ACVPU): new confusion"],
+        ),
+        (
+            person(screening={"F-01": "unknown"}),
+            "must_ask_cannot_be_answered",
+            ["Cannot be answered: Change in passing water"],
+        ),
+        (
+            person("sudden_severe_onset", medications=["warfarin"]),
+            "bleeding_risk_with_sudden_severe_pain",
+            ["Anticoagulant", "Maximal pain within about a minute"],
+        ),
+    ],
+)
+def test_a_reason_reads_back_what_was_sent(
+    request_: Request, rule: str, said: list[str], knowledge: Knowledge, engine: Engine
+) -> None:
+    reasons = urgency.describe(triaged(request_, knowledge, engine), knowledge)["reasons"]
+    assert next(reason for reason in reasons if reason["rule"] == rule)["said"] == said
+
+
+def test_a_treatment_that_was_tried_is_read_back_without_its_underscores(knowledge: Knowledge) -> None:
+    flag = ruled(knowledge, {("failed:nsaid_oral",): ("no_help", "routine")})
+    request = person(treatments_tried=[{"treatment": "nsaid_oral", "weeks": 8, "response": "none"}])
+    presentation = derive(request, flag)
+    (fired,) = flag.rules["urgency"].items()
+    found = urgency.triage({fired[1][0]: [fired[0]]}, presentation, flag)
+    assert urgency.describe(found, flag)["reasons"][0]["said"] == ["failed:nsaid oral"]
+
+
+def test_a_change_names_the_level_and_the_first_findings_and_counts_the_rest(
+    knowledge: Knowledge, engine: Engine
+) -> None:
+    changes = urgency.describe(triaged(person("fever"), knowledge, engine), knowledge)["would_change"]
+    texts = {row["rule"]: row["text"] for row in changes}
+    assert texts["infection_risk_with_fever"] == (
+        "Would become emergency if present: Blood infection or endocarditis in 3 months; or: Injected non-prescribed "
+        "drugs (not if stopped over a year); or: Dialysis line, port, PICC or other vascular line; or: Current "
+        "dialysis; or one of 2 more."
+    )
+    assert texts["sepsis_high_risk"] == (
+        "Would become emergency if present: Mottled, ashen or blue skin or lips; or: Non-blanching rash; or: New "
+        "reduction in alertness or new confusion; or: No or very little urine."
+    )
+
+
+def test_a_level_of_several_words_is_written_without_underscores(knowledge: Knowledge) -> None:
+    small = ruled(knowledge, {("fever", "limp"): ("soon", "urgent_same_day")})
+    found = urgency.triage({}, derive(person("limp"), small), small)
+    (change,) = urgency.describe(found, small)["would_change"]
+    assert change["text"].startswith("Would become urgent same day if present: ")
