@@ -4,10 +4,10 @@ import { call } from "./api.js";
 import { h, percent, t, word } from "./dom.js";
 import { reliabilityPlot } from "./pictures.js";
 
-const table = (caption, columns, rows) =>
+const table = (caption, columns, rows, name = caption) =>
 	h(
 		"div",
-		{ class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+		{ class: "scroll", tabindex: "0", role: "region", "aria-label": name },
 		h(
 			"table",
 			{},
@@ -102,6 +102,7 @@ function study({ title, limits, repeat, cases, measures, reliability = [] }) {
 						})
 					: "",
 			]),
+			title,
 		),
 		reliability.length > 0 &&
 			h(
