@@ -367,27 +367,21 @@ class Knowledge:
         lowest = min(self.levels, key=lambda level: self.levels[level].rank)
         found = {}
         for item, entry in self.must_ask.items():
-            reading = [
-                (place, level)
-                for place, (antecedent, level, _) in enumerate(self.urgency_antecedents)
-                if not self._read_by(antecedent).isdisjoint(entry.findings)
-            ]
-            top = reading[0][1] if reading else lowest  # the strongest level comes first
-            found[item] = (top, tuple(place for place, level in reading if level == top))
+            reading = sorted({place for finding in entry.findings for place in self.urgency_readers[finding]})
+            levels = [self.urgency_antecedents[place][1] for place in reading]
+            top = levels[0] if levels else lowest  # the strongest level comes first
+            found[item] = (top, tuple(reading[: levels.count(top)]))
         return found
 
     @cached_property
-    def urgency_readers(self) -> Mapping[str, tuple[tuple[Antecedent, str], ...]]:
-        """Finding -> (antecedent, level) of every urgency rule that reads it, directly or through another word."""
-        readers: dict[str, list[tuple[Antecedent, str]]] = {finding: [] for finding in self.findings}
-        for antecedent, level, _ in self.urgency_antecedents:
-            for finding in self._read_by(antecedent) & readers.keys():
-                readers[finding].append((antecedent, level))
-        return {finding: tuple(found) for finding, found in readers.items()}
-
-    def _read_by(self, antecedent: Antecedent) -> frozenset[str]:
-        """The literals of an antecedent and the words that they are made of."""
-        return frozenset(part for literal in antecedent for part in (literal, *self.parts(literal)))
+    def urgency_readers(self) -> Mapping[str, tuple[int, ...]]:
+        """Finding -> the places in `urgency_antecedents` that read it, directly or through another word."""
+        readers: dict[str, list[int]] = {finding: [] for finding in self.findings}
+        for place, (antecedent, *_) in enumerate(self.urgency_antecedents):
+            read = {part for literal in antecedent for part in (literal, *self.parts(literal))}
+            for finding in read & readers.keys():
+                readers[finding].append(place)
+        return {finding: tuple(places) for finding, places in readers.items()}
 
     def lines(self) -> Iterator[tuple[str, Conclusion, tuple[Line, ...]]]:
         """Every rule of the rule language as (concern, conclusion, lines)."""

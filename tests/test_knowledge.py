@@ -323,7 +323,7 @@ def test_urgency_rules_come_with_their_level_the_strongest_first(graded: Knowled
     ],
 )
 def test_a_finding_knows_the_urgency_rules_that_read_it(graded: Knowledge, finding: str, levels: set[str]) -> None:
-    assert {level for _, level in graded.urgency_readers[finding]} == levels
+    assert {graded.urgency_antecedents[place][1] for place in graded.urgency_readers[finding]} == levels
 
 
 def test_a_must_ask_reaches_the_highest_level_of_any_rule_that_reads_one_of_its_findings(

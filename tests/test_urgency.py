@@ -618,7 +618,8 @@ def test_the_reach_of_a_must_ask_is_the_highest_level_of_a_rule_that_reads_it(
 
 
 def test_a_rule_reads_a_finding_directly_or_through_other_words_but_not_as_an_exclusion(knowledge: Knowledge) -> None:
-    fever = {(tuple(sorted(antecedent)), level) for antecedent, level in knowledge.urgency_readers["fever"]}
+    reading = [knowledge.urgency_antecedents[place] for place in knowledge.urgency_readers["fever"]]
+    fever = {(tuple(sorted(antecedent)), level) for antecedent, level, _ in reading}
     assert (("fever",), "urgent_same_day") in fever
     assert any("raised_temperature_any" in antecedent for antecedent, _ in fever)
     assert knowledge.urgency_readers["bladder_symptoms_longstanding"] == ()
